@@ -1,0 +1,1 @@
+"""What writes into a repository: init, dataset, model, seal, sign, promote."""

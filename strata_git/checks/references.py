@@ -1,0 +1,68 @@
+"""References between artifacts: what is cited is there, and is what it was (TFC-0006 section 4).
+
+Judged from summaries alone; no artifact is read again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+
+from strata_git.checks.finding import Finding, found
+from strata_git.checks.plain import dig, items, text
+from strata_git.contracts.layout import METADATA, RUN_RECORD
+
+Summary = Mapping[str, object]
+
+
+def judge_references(
+    summaries: Mapping[str, Summary], touched: Collection[str] | None, removed: Collection[str]
+) -> Iterator[Finding]:
+    """Judge every citation of what is touched, and every citation that names something touched."""
+    for reference, summary in summaries.items():
+        for cited in _citations(summary):
+            target = text(cited.get("ref")) or ""
+            if touched is None or reference in touched or target in touched:
+                yield from _judge_citation(_place(summary), cited, target, summaries.get(target), removed)
+        if touched is None or reference in touched or text(summary.get("run")) in touched:
+            yield from _judge_lineage(summary, summaries)
+
+
+def _citations(summary: Summary) -> Iterator[Summary]:
+    for cited in items(summary.get("inputs")):
+        if isinstance(cited, Mapping):
+            yield cited
+    run = text(summary.get("run"))
+    if run is not None:
+        yield {"ref": run}
+
+
+def _place(summary: Summary) -> str:
+    record = RUN_RECORD if summary.get("kind") == "run" else METADATA
+    return f"{text(summary.get('path')) or ''}/{record}"
+
+
+def _judge_citation(
+    place: str, cited: Summary, target: str, summary: Summary | None, removed: Collection[str]
+) -> Iterator[Finding]:
+    if summary is None:
+        if target in removed:
+            yield found("STR-X004", place, f"{target} was removed from the repository")
+        else:
+            yield found("STR-X001", place, f"{target} is not in the repository")
+        return
+    for key, rule, name in (("digest", "STR-X002", "digest"), ("content_hash", "STR-X003", "content hash")):
+        recorded, true = text(cited.get(key)), text(summary.get(key))
+        if recorded is not None and true is not None and recorded != true:
+            yield found(rule, place, f"records {name} {recorded} for {target}, which has {true}")
+
+
+def _judge_lineage(summary: Summary, summaries: Mapping[str, Summary]) -> Iterator[Finding]:
+    """The data a model claims is data that its run read."""
+    run = text(summary.get("run"))
+    if run is None or run not in summaries:
+        return
+    read = {dig(cited, "ref") for cited in items(summaries[run].get("inputs"))}
+    for cited in items(summary.get("inputs")):
+        target = text(dig(cited, "ref"))
+        if target is not None and target not in read:
+            yield found("STR-X005", _place(summary), f"{target} is not among the inputs of {run}")

@@ -1,0 +1,128 @@
+"""`git strata`: the lazy group, and the one place where errors become exit codes (DESIGN: 0 1 2 verdicts, 3 inability,
+64 usage, 70 our bug, 130 interrupted)."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from strata_git import __version__
+from strata_git.cli.session import Session
+from strata_git.errors import StrataError, printable
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    # name: (module in strata_git.cli, group in the overview)
+    "init": ("init", "workspace"),
+    "status": ("status", "workspace"),
+    "doctor": ("doctor", "workspace"),
+    "explain": ("explain", "workspace"),
+    "install": ("install", "workspace"),
+    "uninstall": ("uninstall", "workspace"),
+    "hooks": ("hooks", "workspace"),
+    "dataset": ("dataset", "artifacts"),
+    "model": ("model", "artifacts"),
+    "list": ("list", "artifacts"),
+    "show": ("show", "artifacts"),
+    "checksum": ("checksum", "integrity"),
+    "sign": ("sign", "integrity"),
+    "verify": ("verify", "integrity"),
+    "promote": ("promote", "ledger"),
+    "demote": ("demote", "ledger"),
+    "archive": ("archive", "ledger"),
+    "stages": ("stages", "ledger"),
+    "history": ("history", "ledger"),
+    "index": ("index", "index"),
+    "lineage": ("lineage", "index"),
+    "run": ("run", "runs"),
+    "plugins": ("plugins", "runs"),
+}
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are imported when they are named."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Every command, in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported now."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"strata_git.cli.{COMMANDS[cmd_name][0]}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The overview, by group."""
+        for group in dict.fromkeys(group for _, group in COMMANDS.values()):
+            rows = []
+            for name, (_, belongs) in COMMANDS.items():
+                command = self.get_command(ctx, name) if belongs == group else None
+                if command is not None:
+                    rows.append((name, command.get_short_help_str(80)))
+            with formatter.section(group):
+                formatter.write_dl(rows)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="git-strata")
+@click.option("-C", "directory", type=click.Path(file_okay=False, path_type=Path), help="Work as if started there.")
+@click.pass_context
+def cli(ctx: click.Context, directory: Path | None) -> None:
+    """The Git-native, local-first home of a machine-learning project's whole life."""
+    cwd = Path.cwd() if directory is None else Path.cwd() / directory
+    if not cwd.is_dir():
+        raise StrataError(f"{printable(str(cwd))} is not a directory.")
+    ctx.obj = Session(environ=dict(os.environ), cwd=cwd)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code. Nothing but text reaches the user, whatever happens."""
+    try:
+        answer = cli.main(args=arguments, prog_name="git strata", standalone_mode=False)
+        sys.stdout.flush()
+        return answer if isinstance(answer, int) else 0
+    except click.exceptions.Exit as request:
+        return request.exit_code
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        return 130
+    except click.ClickException as error:
+        click.echo(f"git strata: {printable(error.format_message())}", err=True)
+        return 64
+    except StrataError as error:
+        _tell(error)
+        return error.exit_code
+    except BrokenPipeError:
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the reader left; nothing more can be said
+        return 141
+    except Exception as error:  # noqa: BLE001 - the last catch: a bug of ours, told as one
+        return _bug(error)
+
+
+def _tell(error: StrataError) -> None:
+    click.echo(f"git strata: {error.message}", err=True)
+    if error.hint:
+        for line in error.hint.splitlines():
+            click.echo(f"  {line}", err=True)
+
+
+def _bug(error: Exception) -> int:
+    import traceback
+
+    steps = traceback.extract_tb(error.__traceback__)
+    place = f"{Path(steps[-1].filename).name}:{steps[-1].lineno}" if steps else "?"
+    told = printable(f"{type(error).__name__}: {error}".splitlines()[0][:300])
+    click.echo(f"git strata: this is a bug of git-strata {__version__}, at {place}: {told}", err=True)
+    click.echo("  STRATA_DEBUG=1 shows where it happened; please report it.", err=True)
+    if os.environ.get("STRATA_DEBUG") == "1":
+        traceback.print_exception(error)
+    return 70

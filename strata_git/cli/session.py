@@ -1,0 +1,43 @@
+"""What every command starts from: the environment and the directory, taken once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from strata_git.config import Settings, load_settings
+
+if TYPE_CHECKING:
+    from strata_git.repo.command import Repository
+
+
+@dataclass(slots=True)
+class Session:
+    """The snapshot a command works from; the repository is found when it is first needed."""
+
+    environ: Mapping[str, str]
+    cwd: Path
+    _repository: Repository | None = field(default=None, repr=False)
+
+    def repository(self) -> Repository:
+        """The repository around the directory; StrataError when there is none."""
+        if self._repository is None:
+            from strata_git.repo.command import Repository
+
+            self._repository = Repository.discover(self.cwd, self.environ)
+        return self._repository
+
+    def settings(self) -> Settings:
+        """The workspace's settings, from the work tree, or from HEAD in a bare repository."""
+        repo = self.repository()
+        if repo.worktree is not None:
+            from strata_git.repo.worktree import read_plain
+
+            return load_settings(read_plain(repo, "strata.yaml"))
+        from strata_git.repo.tree import commit_tree
+
+        head = repo.head()
+        entry = commit_tree(repo, head, ["strata.yaml"]).get("strata.yaml") if head else None
+        return load_settings(repo.objects.read(entry.oid, 1 << 20)[1] if entry else None)

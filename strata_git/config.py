@@ -1,0 +1,115 @@
+"""`strata.yaml`: the settings of a workspace (TFC-0001 §6).
+
+Read by the judging floors as plain data, because a hook that has nothing new to judge must not load pydantic; the same
+few rules are checked here by hand and every complaint names its line.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+
+from strata_git.errors import StrataError, printable
+
+SCHEMA = "strata/settings/v1"
+UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What a workspace asks of us.
+
+    `repository` is the UUID that events carry; `lfs` whether payload must be stored by Git LFS; `signing_key` a key id,
+    fingerprint or SSH public key path (`""`: git's own `user.signingkey`); `signing_required` whether promotion needs a
+    signed artifact; `signing_on_commit` whether the commit hook signs what it seals.
+    """
+
+    repository: str = ""
+    lfs: bool = True
+    signing_key: str = ""
+    signing_required: bool = False
+    signing_on_commit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SettingsComplaint:
+    """What is wrong in strata.yaml, and on which line (0: unknown)."""
+
+    line: int
+    message: str
+
+
+class SettingsError(StrataError):
+    """strata.yaml cannot be used."""
+
+    def __init__(self, complaint: SettingsComplaint) -> None:
+        place = f"strata.yaml:{complaint.line}" if complaint.line else "strata.yaml"
+        super().__init__(
+            f"{place}: {printable(complaint.message)}", hint="Mend the file; `git strata explain` tells how."
+        )
+        self.complaint = complaint
+
+
+_KEYS: dict[str, tuple[str, type]] = {
+    "repository": ("repository", str),
+    "lfs": ("lfs", bool),
+    "signing.key": ("signing_key", str),
+    "signing.required": ("signing_required", bool),
+    "signing.on_commit": ("signing_on_commit", bool),
+}
+_OPEN = ("schema", "doctor", "runs", "tracking", "documents")
+"""Sections that later floors read for themselves."""
+
+
+def load_settings(data: bytes | None) -> Settings:
+    """The settings in the bytes of strata.yaml (None: no such file, so defaults). Raises SettingsError."""
+    if data is None:
+        return Settings()
+    from strata_git.load import Unloadable, load_yaml
+
+    try:
+        document = load_yaml(data)
+    except Unloadable as error:
+        raise SettingsError(SettingsComplaint(error.line, error.message)) from None
+    if not isinstance(document.value, Mapping):
+        raise SettingsError(SettingsComplaint(1, "a mapping is expected"))
+    values: dict[str, object] = {}
+    for path, value in _flat(document.value):
+        line = document.lines.get(tuple(path.split(".")), 0)
+        if path.split(".")[0] in _OPEN:
+            continue
+        if path not in _KEYS:
+            raise SettingsError(SettingsComplaint(line, f"unknown setting '{path}'"))
+        name, kind = _KEYS[path]
+        if not isinstance(value, kind):
+            expected = {str: "text", bool: "true or false"}[kind]
+            raise SettingsError(SettingsComplaint(line, f"'{path}' must be {expected}"))
+        values[name] = value
+    settings = Settings(**values)  # type: ignore[arg-type]
+    if settings.repository and not UUID.fullmatch(settings.repository):
+        line = document.lines.get(("repository",), 0)
+        raise SettingsError(SettingsComplaint(line, "'repository' must be a UUID in lower case"))
+    return settings
+
+
+def as_plain(settings: Settings) -> dict[str, object]:
+    """The settings as JSON-able data, for the hooks' cache."""
+    return asdict(settings)
+
+
+def from_plain(data: Mapping[str, object]) -> Settings | None:
+    """Settings from `as_plain`'s data; None when it is not of this version."""
+    if set(data) != {field.name for field in fields(Settings)}:
+        return None
+    return Settings(**data)  # type: ignore[arg-type]
+
+
+def _flat(value: Mapping[str, object]) -> list[tuple[str, object]]:
+    rows: list[tuple[str, object]] = []
+    for key, inner in value.items():
+        if key == "signing" and isinstance(inner, Mapping):
+            rows.extend((f"signing.{name}", part) for name, part in inner.items())
+        else:
+            rows.append((key, inner))
+    return rows

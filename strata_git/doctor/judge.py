@@ -1,0 +1,257 @@
+"""The doors of the doctor: one verdict for the working tree, the staged tree, a commit, or a range of commits.
+
+Every door gathers facts (history, signatures, settings), lets the same rules judge, and says what it could not judge.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
+
+from strata_git.checks.engine import Judgement, Summary, judge_links
+from strata_git.checks.finding import Finding
+from strata_git.checks.lfs import judge_storage
+from strata_git.contracts.layout import Artifact, artifact_of, parse_reference
+from strata_git.doctor.cache import Cache
+from strata_git.doctor.judgements import Progress, judgements
+from strata_git.doctor.released import judge_history, judge_staged_versions, tree_ids
+from strata_git.doctor.settings import settings_of
+from strata_git.doctor.signatures import judge_signed, signature_facts
+from strata_git.doctor.subject import (
+    WATCHED,
+    Subject,
+    commit_subject,
+    narrow_subject,
+    staged_subject,
+    work_subject,
+)
+from strata_git.doctor.verdict import Verdict, ordered
+from strata_git.doctor.workspace import judge_loose
+from strata_git.errors import StrataError, printable
+from strata_git.repo.command import Repository
+from strata_git.repo.history import Commit, is_shallow, list_commits, read_commits
+from strata_git.repo.staged import Change, staged_changes
+from strata_git.repo.tree import commit_tree, index_tree
+
+SHALLOW = "history before the shallow boundary (git fetch --unshallow)"
+
+
+def judge_worktree(repo: Repository, paths: Sequence[str] = (), *, progress: Progress | None = None) -> Verdict:
+    """Judge the working tree as it lies on the disk, `paths` (files or directories) only when given.
+
+    Versions that HEAD holds are also compared with what HEAD holds: an edit of a released file is told here already.
+    """
+    repo.require_worktree()
+    subject = work_subject(repo)
+    verdict = _judge_subject(repo, subject, paths, progress)
+    return _with(verdict, _released_edits(repo, subject, paths))
+
+
+def judge_staged(
+    repo: Repository, changes: Sequence[Change] | None = None, *, narrow: bool = False, parents: Sequence[str] = ()
+) -> Verdict:
+    """Judge what the next commit would hold. `narrow` (hooks) judges only what it changes and what that cites.
+
+    `changes` stand in for what is staged (a hook knows already, and adds what it is about to seal). `parents` are the
+    commits the next one will have, when the caller knows more of them than HEAD.
+    """
+    repo.require_worktree()
+    staged = list(changes) if changes is not None else staged_changes(repo, WATCHED)
+    subject = narrow_subject(repo, staged) if narrow else staged_subject(repo, staged)
+    verdict = _judge_subject(repo, subject, (), None)
+    head = repo.head()
+    known = list(parents) or ([head] if head else [])
+    touched = sorted({a.path for change in staged if (a := artifact_of(change.path))})
+    tree = index_tree(repo, touched, [c for c in staged if artifact_of(c.path)])
+    return _with(verdict, judge_staged_versions(repo, tree, staged, known))
+
+
+def judge_commit(
+    repo: Repository, revision: str, paths: Sequence[str] = (), *, progress: Progress | None = None
+) -> Verdict:
+    """Judge the tree of one commit, without a checkout and without a byte of Git LFS content."""
+    return _judge_subject(repo, commit_subject(repo, require_commit(repo, revision)), paths, progress)
+
+
+def judge_artifact_at(repo: Repository, revision: str, artifact: Artifact) -> Verdict:
+    """Judge one artifact in one commit, with what it refers to."""
+    return _judge_subject(repo, commit_subject(repo, require_commit(repo, revision)), [artifact.path], None)
+
+
+def judge_range(repo: Repository, base: str, tip: str, *, progress: Progress | None = None) -> Verdict:
+    """Judge every commit that `tip` has and `base` has not: what each does to released versions, and the tree at the
+    end as far as they changed it."""
+    first, last = require_commit(repo, base), require_commit(repo, tip)
+    return judge_commits(repo, list_commits(repo, last, f"^{first}"), [first], last, progress=progress)
+
+
+def judge_commits(
+    repo: Repository, oids: Sequence[str], base: Collection[str], tip: str, *, progress: Progress | None = None
+) -> Verdict:
+    """Judge the commits `oids` (parents first) on top of the history of `base`; artifacts they touch in every one."""
+    commits = list(read_commits(repo, oids))
+    findings = judge_history(repo, commits, base)
+    verdict = Verdict(f"{len(commits)} commits up to {tip}", ordered(findings))
+    for commit in commits:
+        changes = _changes_of(repo, commit)
+        artifacts = {a for c in changes if (a := artifact_of(c.path))}
+        if artifacts or any(artifact_of(c.path) is None for c in changes):
+            inner = _judge_subject(
+                repo, commit_subject(repo, commit.oid), [a.path for a in artifacts] or ["."], progress
+            )
+            kept = [_at(f, commit.oid) for f in inner.findings if f.severity != "info"]
+            verdict = verdict.joined(Verdict("", tuple(kept), inner.artifacts, inner.fresh))
+    unjudged = (SHALLOW,) if is_shallow(repo) else ()
+    return Verdict(verdict.subject, verdict.findings, verdict.artifacts, verdict.fresh, unjudged)
+
+
+def summaries(
+    repo: Repository, subject: Subject, wanted: Collection[Artifact] | None = None, progress: Progress | None = None
+) -> dict[Artifact, Summary]:
+    """What every artifact of the subject says of itself, remembered like the verdicts."""
+    cache = open_cache(repo)
+    try:
+        done, _ = judgements(subject, wanted if wanted is not None else list(subject.artifacts), cache, progress)
+    finally:
+        cache.close()
+    return {artifact: judgement.summary for artifact, judgement in done.items()}
+
+
+def open_cache(repo: Repository) -> Cache:
+    """The verdict cache of a repository."""
+    return Cache(repo.cache_dir / "verdicts.sqlite")
+
+
+def require_commit(repo: Repository, revision: str) -> str:
+    """The commit `revision` names; StrataError when there is none."""
+    oid = repo.resolve(revision)
+    if oid is None:
+        what = "There is no commit yet" if revision == "HEAD" else f"'{printable(revision)}' names no commit here"
+        raise StrataError(f"{what}.", hint="git log --oneline --all   shows what there is")
+    return oid
+
+
+# -- one subject -------------------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class _Case:
+    judged: dict[Artifact, Judgement]
+    fresh: int
+    chosen: list[Artifact]
+    cited: dict[str, Summary] = field(default_factory=dict)
+
+
+def _judge_subject(repo: Repository, subject: Subject, paths: Sequence[str], progress: Progress | None) -> Verdict:
+    cache = open_cache(repo)
+    try:
+        settings = settings_of(subject, cache)
+        chosen = [artifact for artifact in subject.artifacts if _within(artifact.path, paths)]
+        judged, fresh = judgements(subject, chosen, cache, progress)
+        findings: list[Finding] = [f for judgement in judged.values() for f in judgement.findings]
+        for judgement in judged.values():
+            findings += judge_storage(judgement.summary, lfs=settings.lfs)
+        facts = signature_facts(repo, judged, cache)
+        findings += judge_signed(facts, chosen, settings.signing_required)
+        findings += judge_loose(subject, paths, cache)
+        findings += _judge_links(repo, subject, judged, paths, cache)
+    finally:
+        cache.close()
+    missing = sum(not judgement.summary.get("judged", True) for judgement in judged.values())
+    unjudged = (f"{missing} artifacts with absent objects",) if missing else ()
+    return Verdict(subject.name, ordered(findings), len(chosen), fresh, unjudged)
+
+
+def _judge_links(
+    repo: Repository, subject: Subject, judged: dict[Artifact, Judgement], paths: Sequence[str], cache: Cache
+) -> list[Finding]:
+    known = {artifact.reference: judgement.summary for artifact, judgement in judged.items()}
+    touched = None if not paths and not subject.narrow else set(known)
+    for _ in range(2):  # what is cited, and what a cited run cites
+        absent = _cited(known.values()) - known.keys()
+        more, _fresh = judgements(subject, subject.learn([a for one in absent if (a := _artifact(one))]), cache)
+        known |= {artifact.reference: judgement.summary for artifact, judgement in more.items()}
+    dangling = _cited(known.values()) - known.keys()
+    return list(judge_links(known, touched, removed=_removed(repo, dangling)))
+
+
+def _cited(summaries: Iterable[Summary]) -> set[str]:
+    cited: set[str] = set()
+    for summary in summaries:
+        inputs = summary.get("inputs")
+        if isinstance(inputs, list):
+            cited.update(row["ref"] for row in inputs if isinstance(row, dict) and isinstance(row.get("ref"), str))
+        if isinstance(run := summary.get("run"), str):
+            cited.add(run)
+    return cited
+
+
+def _removed(repo: Repository, references: Iterable[str]) -> set[str]:
+    """Those of `references` that some commit of HEAD's history holds."""
+    head = repo.head()
+    gone = set()
+    for reference in references:
+        artifact = _artifact(reference)
+        if head and artifact and repo.git("rev-list", "-1", head, "--", artifact.path).strip():
+            gone.add(reference)
+    return gone
+
+
+def _artifact(reference: str) -> Artifact | None:
+    try:
+        parsed = parse_reference(reference)
+    except ValueError:
+        return None
+    if parsed.kind is None or (parsed.kind != "run" and parsed.version is None):
+        return None
+    return parsed.artifact(parsed.kind)
+
+
+def _released_edits(repo: Repository, subject: Subject, paths: Sequence[str]) -> list[Finding]:
+    head = repo.head()
+    if head is None:
+        return []
+    ids = tree_ids(repo, [f"{head}:{artifact.path}" for artifact in subject.artifacts if artifact.frozen])
+    edited = [
+        artifact
+        for artifact, oid in subject.artifacts.items()
+        if artifact.frozen and _within(artifact.path, paths) and ids[f"{head}:{artifact.path}"] not in (None, oid)
+    ]
+    if not edited:
+        return []
+    places = [artifact.path for artifact in edited]
+    tree = subject.files(places)
+    before = commit_tree(repo, head, places)
+    seen = {entry.path: entry for entry in tree.under("")}
+    past = {entry.path: entry for entry in before.under("")}
+    changes = [
+        Change(path, past[path].mode if path in past else "000000", seen[path].mode if path in seen else "000000",
+               past[path].oid if path in past else repo.null_oid, seen[path].oid if path in seen else repo.null_oid,
+               "M" if path in seen and path in past else "A" if path in seen else "D")
+        for path in sorted(seen.keys() | past.keys()) if seen.get(path) != past.get(path)
+    ]  # fmt: skip
+    return judge_staged_versions(repo, tree, changes, [head])
+
+
+def _changes_of(repo: Repository, commit: Commit) -> list[Change]:
+    from strata_git.repo.staged import changes_between
+
+    parent = commit.parents[0] if commit.parents else repo.empty_tree
+    return changes_between(repo, parent, commit.oid, WATCHED)
+
+
+def _within(path: str, paths: Sequence[str]) -> bool:
+    return not paths or any(path == one or path.startswith(f"{one}/") or one.startswith(f"{path}/") for one in paths)
+
+
+def _at(finding: Finding, commit: str) -> Finding:
+    from dataclasses import replace
+
+    return finding if finding.commit else replace(finding, commit=commit)
+
+
+def _with(verdict: Verdict, findings: Iterable[Finding]) -> Verdict:
+    return verdict.joined(Verdict("", tuple(findings)))
+
+
+Judge = Callable[[Repository, str, Artifact], Verdict]

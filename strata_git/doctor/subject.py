@@ -1,0 +1,195 @@
+"""What is judged: a commit, what is staged, or the working tree, as artifact directories with their tree ids.
+
+Only directories in which something differs from the commit underneath are listed file by file; all others are known by
+the id git already gave them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable
+from dataclasses import dataclass
+
+from strata_git.contracts.layout import KINDS, ROOTS, SETTINGS, Artifact, artifact_of
+from strata_git.errors import StrataError
+from strata_git.repo.command import Repository
+from strata_git.repo.scan import Row, entries_below, read_trees
+from strata_git.repo.staged import Change, staged_changes
+from strata_git.repo.tree import Content, Entry, ListedTree, Place, commit_tree, index_tree, tree_oid
+from strata_git.repo.worktree import WorkTree, unsettled_paths
+
+WATCHED = (*ROOTS, SETTINGS, ".strata", ".gitattributes")
+"""Everything the rules look at; the hooks' gates use the same list."""
+
+
+@dataclass(slots=True)
+class Subject:
+    """`artifacts` maps each artifact directory to its tree id; `loose` holds the watched files that lie in none.
+
+    `files` lists the directories asked for.
+    """
+
+    name: str
+    artifacts: dict[Artifact, str]
+    loose: ListedTree
+    files: Callable[[Collection[str]], ListedTree]
+    narrow: bool = False
+    elsewhere: Callable[[Collection[Artifact]], dict[Artifact, str]] | None = None
+
+    def learn(self, artifacts: Collection[Artifact]) -> list[Artifact]:
+        """Those of `artifacts` that are there, with their tree ids known from now on."""
+        unknown = [artifact for artifact in artifacts if artifact not in self.artifacts]
+        if unknown and self.elsewhere is not None:
+            self.artifacts |= self.elsewhere(unknown)
+        return [artifact for artifact in artifacts if artifact in self.artifacts]
+
+
+def commit_subject(repo: Repository, commit: str) -> Subject:
+    """The tree of a commit."""
+    artifacts, loose = _scan(repo, commit)
+    return Subject(
+        f"commit {commit}", artifacts, ListedTree(repo, loose), lambda paths: commit_tree(repo, commit, paths)
+    )
+
+
+def staged_subject(repo: Repository, changes: list[Change] | None = None) -> Subject:
+    """What the next commit would hold."""
+    if changes is None:
+        changes = staged_changes(repo, WATCHED)
+    by_path = {change.path for change in changes}
+
+    def files(paths: Collection[str]) -> ListedTree:
+        below = [c for c in changes if any(c.path == path or c.path.startswith(f"{path}/") for path in paths)]
+        return index_tree(repo, paths, below)
+
+    changed = [Entry(c.path, c.new_mode, c.new_oid) for c in changes if c.status != "D"]
+    return _overlaid(repo, "the staged tree", by_path, changed, files)
+
+
+def narrow_subject(repo: Repository, changes: list[Change]) -> Subject:
+    """Only what the next commit changes, and whatever else is asked for by name: the hook's view.
+
+    Other artifacts of HEAD are learnt when they are asked for, so the work is in proportion to the change.
+    """
+    head = repo.head()
+    settled = [c.path for c in changes if artifact_of(c.path) is None]
+    around = [path for path in (SETTINGS, ".gitattributes") if path not in settled]
+    loose = [*commit_tree(repo, head, around).under("")] if head else []
+    loose += [Entry(c.path, c.new_mode, c.new_oid) for c in changes if c.path in settled and c.status != "D"]
+
+    def files(paths: Collection[str]) -> ListedTree:
+        below = [c for c in changes if any(c.path == path or c.path.startswith(f"{path}/") for path in paths)]
+        return index_tree(repo, paths, below)
+
+    touched = sorted({a for c in changes if (a := artifact_of(c.path))})
+    listed = files([artifact.path for artifact in touched])
+    known = {a: tree_oid(below, a.path, repo.object_format) for a in touched if (below := listed.under(a.path))}
+
+    def elsewhere(artifacts: Collection[Artifact]) -> dict[Artifact, str]:
+        names = {f"{head}:{a.path}": a for a in artifacts if a not in touched} if head else {}
+        found = repo.objects.lookup(names)
+        return {names[name]: row[0] for name, row in found if row is not None and row[1] == "tree"}
+
+    return Subject("the staged tree", known, ListedTree(repo, loose), files, narrow=True, elsewhere=elsewhere)
+
+
+def work_subject(repo: Repository) -> Subject:
+    """The working tree: tracked and untracked, unignored files as they lie on the disk."""
+    changes = staged_changes(repo, WATCHED)
+    paths = {change.path for change in changes} | unsettled_paths(repo, WATCHED)
+    loose_paths = [path for path in paths if artifact_of(path) is None]
+    loose_tree = WorkTree(repo, loose_paths) if loose_paths else ListedTree(repo, [])
+    subject = _overlaid(
+        repo, "the working tree", paths, list(loose_tree.under("")), lambda wanted: WorkTree(repo, wanted)
+    )
+    subject.loose = _Joined(repo, subject.loose.under(""), loose_tree)
+    return subject
+
+
+class _Joined(ListedTree):
+    """Entries of which some are read through another tree (files that are only on the disk)."""
+
+    def __init__(self, repo: Repository, entries: Iterable[Entry], other: ListedTree) -> None:
+        super().__init__(repo, entries)
+        self._other = other
+
+    def read(self, entry: Place, limit: int = 64 << 20) -> bytes:
+        """The blob's bytes, from whichever tree has the file."""
+        if self._other.get(entry.path) == entry:
+            return self._other.read(entry, limit)
+        return super().read(entry, limit)
+
+    def content(self, entry: Place) -> Content:
+        """Digest and size, likewise."""
+        if self._other.get(entry.path) == entry:
+            return self._other.content(entry)
+        return super().content(entry)
+
+
+def _overlaid(
+    repo: Repository,
+    name: str,
+    changed_paths: Collection[str],
+    changed: list[Entry],
+    files: Callable[[Collection[str]], ListedTree],
+) -> Subject:
+    head = repo.head()
+    artifacts, loose = _scan(repo, head) if head else ({}, [])
+    touched = {artifact for path in changed_paths if (artifact := artifact_of(path))}
+    # a file that lies where an artifact directory would be (datasets/x/v1) is loose, not an artifact
+    if touched:
+        listed = files(sorted(artifact.path for artifact in touched))
+        for artifact in touched:
+            below = listed.under(artifact.path)
+            artifacts.pop(artifact, None)
+            if below:
+                artifacts[artifact] = tree_oid(below, artifact.path, repo.object_format)
+            elif (blocking := listed.get(artifact.path)) is not None:
+                changed.append(blocking)
+    kept = [entry for entry in loose if entry.path not in changed_paths]
+    added = [entry for entry in changed if artifact_of(entry.path) is None or entry.path == _place(entry.path)]
+    return Subject(name, artifacts, ListedTree(repo, [*kept, *added]), files)
+
+
+def _place(path: str) -> str:
+    artifact = artifact_of(path)
+    return artifact.path if artifact else ""
+
+
+def _scan(repo: Repository, commit: str) -> tuple[dict[Artifact, str], list[Entry]]:
+    try:
+        top = next(iter(list(read_trees(repo, [_root_tree(repo, commit)]))))
+        return _sorted_out(repo, top)
+    except KeyError as error:
+        raise StrataError(
+            f"Tree {error.args[0]} is not in this repository (a partial clone?).", hint="git fetch --refetch"
+        ) from None
+
+
+def _sorted_out(repo: Repository, top: list[Row]) -> tuple[dict[Artifact, str], list[Entry]]:
+    artifacts: dict[Artifact, str] = {}
+    loose = [(row.name, row) for row in top if not row.is_tree or row.name.casefold() == ".strata"]
+    loose += [(row.name, row) for row in top if row.is_tree and row.name not in KINDS and row.name.casefold() in KINDS]
+    level = [(row.name, row) for row in top if row.is_tree and row.name in KINDS]
+    for _ in range(2):
+        below = []
+        for (path, _row), rows in zip(level, read_trees(repo, [row.oid for _, row in level]), strict=True):
+            below += [(f"{path}/{row.name}", row) for row in rows]
+        level = []
+        for path, row in below:
+            if not row.is_tree:
+                loose.append((path, row))
+                continue
+            # a directory of services is an artifact by being one; artifact_of asks for a file in it
+            artifact = artifact_of(f"{path}/x")
+            if artifact is not None and artifact.path == path:
+                artifacts[artifact] = row.oid
+            elif artifact is None and path.count("/") == 1 and KINDS[path.split("/")[0]] not in ("run", "service"):
+                level.append((path, row))
+            else:
+                loose.append((path, row))
+    return artifacts, entries_below(repo, loose)
+
+
+def _root_tree(repo: Repository, commit: str) -> str:
+    kind, data = repo.objects.read(commit)
+    return data[5 : data.index(b"\n")].decode() if kind == "commit" else commit

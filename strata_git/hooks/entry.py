@@ -1,0 +1,59 @@
+"""`git-strata-hook NAME`: the thin entry point of every hook. Nothing heavy is imported before it is needed."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from pathlib import Path
+
+HOOKS = {
+    "pre-commit": "pre_commit",
+    "pre-merge-commit": "pre_commit",
+    "post-commit": "post_commit",
+    "pre-push": "pre_push",
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one hook for git; its exit code. Text for people goes to standard error."""
+    given = sys.argv[1:] if arguments is None else arguments
+    if not given or given[0] not in HOOKS:
+        print(f"usage: git-strata-hook {'|'.join(HOOKS)} [ARGUMENT ...]", file=sys.stderr)
+        return 64
+    name = given[0]
+    after_the_fact = name.startswith("post-")
+    try:
+        from strata_git.repo.command import Repository
+
+        repo = Repository.discover(Path.cwd(), dict(os.environ), in_hook=True)
+        try:
+            code = int(import_module(f"strata_git.hooks.{HOOKS[name]}").run(repo, given[1:]))
+        finally:
+            repo.close()
+    except KeyboardInterrupt:
+        return 130
+    except Exception as error:  # noqa: BLE001 - the last catch: git shows what a hook prints, never a traceback
+        code = _tell(name, error)
+    return 0 if after_the_fact else code
+
+
+def _tell(name: str, error: Exception) -> int:
+    from strata_git.errors import StrataError, printable
+
+    if isinstance(error, StrataError):
+        print(f"git-strata ({name}): {error.message}", file=sys.stderr)
+        for line in error.hint.splitlines():
+            print(f"  {line}", file=sys.stderr)
+        return error.exit_code
+    if os.environ.get("STRATA_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exception(error)
+    told = printable(f"{type(error).__name__}: {error}"[:300])
+    print(f"git-strata ({name}): a bug of git-strata: {told}", file=sys.stderr)
+    return 70
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,129 @@
+"""pre-commit and pre-merge-commit: seal what is new, judge what is staged, let it pass or say why not.
+
+Errors refuse the commit; warnings are told and let it pass. Nothing is written before everything was judged.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from strata_git.authoring.seal import Seal, SignedAlready, as_changes, forget_seals, plan_seal, write_seals
+from strata_git.checks.finding import Finding, found
+from strata_git.contracts.layout import CHECKSUMS, Artifact, artifact_of
+from strata_git.doctor.judge import judge_staged
+from strata_git.doctor.released import amendable, tree_ids
+from strata_git.doctor.subject import WATCHED
+from strata_git.doctor.verdict import ordered
+from strata_git.errors import printable
+from strata_git.repo.command import Repository
+from strata_git.repo.staged import Change, staged_changes
+from strata_git.repo.tree import ListedTree, index_tree
+from strata_git.repo.worktree import unstaged_paths
+
+TOLD = 20
+"""Findings shown before the rest is only counted."""
+
+
+@dataclass(slots=True)
+class _Plan:
+    seals: list[Seal] = field(default_factory=list)
+    findings: list[Finding] = field(default_factory=list)
+
+
+def run(repo: Repository, arguments: Sequence[str]) -> int:  # noqa: ARG001 - every hook has this shape
+    """Judge and seal the commit that git is about to make; 1 refuses it."""
+    forget_seals(repo)
+    changes = staged_changes(repo, WATCHED)
+    if not changes:
+        return 0
+    parents = commit_parents(repo)
+    plan = _plan(repo, changes, parents)
+    sealed = as_changes(repo, changes, plan.seals)
+    verdict = judge_staged(repo, sealed, narrow=True, parents=parents)
+    findings = ordered([*plan.findings, *verdict.findings])
+    _show(findings)
+    if any(finding.severity == "error" for finding in findings):
+        return 1
+    write_seals(repo, plan.seals)
+    _sign(repo, plan.seals)
+    return 0
+
+
+def commit_parents(repo: Repository) -> list[str]:
+    """The commits the next one will descend from: HEAD, and what is being merged.
+
+    After a clean merge git has not written MERGE_HEAD yet when it asks pre-merge-commit, but it names each head it
+    merges in a variable GITHEAD_<id>.
+    """
+    head = repo.head()
+    parents = [head] if head else []
+    try:
+        merged = (repo.git_dir / "MERGE_HEAD").read_text("ascii").split()
+    except OSError:
+        merged = [name[8:] for name in repo.environ if name.startswith("GITHEAD_")]
+    return parents + [oid for oid in merged if oid not in parents and repo.resolve(oid) == oid]
+
+
+def _plan(repo: Repository, changes: Sequence[Change], parents: Sequence[str]) -> _Plan:
+    plan = _Plan()
+    touched = sorted({a for change in changes if (a := artifact_of(change.path)) and a.frozen})
+    ids = tree_ids(repo, [f"{parent}:{artifact.path}" for artifact in touched for parent in parents])
+    tree = index_tree(repo, [a.path for a in touched], [c for c in changes if artifact_of(c.path)])
+    for artifact in touched:
+        released = [parent for parent in parents if ids[f"{parent}:{artifact.path}"]]
+        if released and not _amending(repo, tree, artifact, changes, parents):
+            continue
+        if tree.under(artifact.path):
+            _plan_one(repo, tree, artifact, plan)
+    return plan
+
+
+def _amending(
+    repo: Repository, tree: ListedTree, artifact: Artifact, changes: Sequence[Change], parents: Sequence[str]
+) -> bool:
+    """Whether payload of a version changes that HEAD itself introduced and nobody has seen."""
+    payload = [c for c in changes if artifact_of(c.path) == artifact and c.path.rpartition("/")[2] != CHECKSUMS]
+    return bool(payload) and bool(tree.under(artifact.path)) and amendable(repo, artifact, parents)
+
+
+def _plan_one(repo: Repository, tree: ListedTree, artifact: Artifact, plan: _Plan) -> None:
+    left = [path for path in unstaged_paths(repo, [artifact.path]) if not path.endswith(f"/{CHECKSUMS}")]
+    for path in left:
+        message = f"is not staged, but {artifact.short} is released by this commit"
+        plan.findings.append(found("STR-C008", path, message))
+    if left:
+        return
+    try:
+        seal = plan_seal(repo, tree, artifact)
+    except SignedAlready:
+        message = f"CHECKSUMS.txt of {artifact.short} would change under its signature"
+        plan.findings.append(found("STR-C009", f"{artifact.path}/{CHECKSUMS}", message))
+        return
+    except ValueError:
+        return  # a name that no list can hold: the rules tell which
+    if seal is not None:
+        plan.seals.append(seal)
+
+
+def _sign(repo: Repository, seals: Sequence[Seal]) -> None:
+    if seals:
+        from strata_git.hooks.sign_sealed import sign_sealed
+
+        for line in sign_sealed(repo, seals):
+            print(f"git-strata: {printable(line)}", file=sys.stderr)
+
+
+def _show(findings: Sequence[Finding]) -> None:
+    worth = [finding for finding in findings if finding.severity != "info"]
+    if not worth:
+        return
+    from strata_git.checks.formats import to_text
+
+    print(to_text(worth[:TOLD]), file=sys.stderr)
+    if len(worth) > TOLD:
+        print(f"... and {len(worth) - TOLD} more: git strata doctor --staged", file=sys.stderr)
+    errors = sum(finding.severity == "error" for finding in worth)
+    if errors:
+        print(f"git-strata refuses this commit: {errors} error(s). Nothing was changed.", file=sys.stderr)

@@ -1,0 +1,41 @@
+"""Signing at commit, where `signing.on_commit` asks for it and the key needs no prompt (DESIGN §6)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from strata_git.authoring.seal import Seal
+from strata_git.config import load_settings
+from strata_git.contracts.layout import SETTINGS, SIGNATURE
+from strata_git.errors import StrataError
+from strata_git.repo.command import Repository
+from strata_git.repo.files import write_file
+from strata_git.repo.worktree import read_plain
+
+
+def sign_sealed(repo: Repository, seals: Sequence[Seal]) -> list[str]:
+    """Put SIGNATURE.asc beside what was just sealed; sentences for the user where that was not possible.
+
+    A key that wants a passphrase is no reason to refuse a commit: pre-push and promote ask again.
+    """
+    settings = load_settings(read_plain(repo, SETTINGS))
+    if not settings.signing_on_commit:
+        return []
+    from strata_git.integrity.gpg import Gpg
+
+    told = []
+    lines = []
+    for seal in seals:
+        try:
+            key = settings.signing_key or repo.user_config("user.signingkey") or ""
+            block = Gpg(None, environ=repo.environ).sign_detached(seal.data, key)
+        except StrataError as error:
+            told.append(f"{seal.artifact.path} is committed unsigned: {error.message}")
+            continue
+        path = f"{seal.artifact.path}/{SIGNATURE}"
+        lines.append(b"100644 " + repo.write_object("blob", block).encode() + b"\t" + os.fsencode(path) + b"\0")
+        write_file(repo.require_worktree() / path, block)
+    if lines:
+        repo.git("update-index", "--add", "-z", "--index-info", input=b"".join(lines))
+    return told

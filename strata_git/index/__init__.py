@@ -1,0 +1,1 @@
+"""A rebuildable projection of history: artifacts, metrics, lineage, stages."""

@@ -1,0 +1,76 @@
+"""One artifact in full, and its lineage with signatures checked: the questions people ask of an index."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from strata_git.contracts.tree import REGULAR, relative
+from strata_git.index.lineage import Lineage, trace, used_by
+from strata_git.index.records import ArtifactRecord, Index, StageRecord
+from strata_git.index.select import select
+from strata_git.index.vouch import Verifier, vouched
+from strata_git.repo.command import Repository
+from strata_git.repo.tree import ListedTree, commit_tree
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file: name below the artifact's directory, SHA-256 (None when the object is absent), bytes, and how it is
+    stored (`blob`, `pointer`, `malformed`; `absent`; `other` for links)."""
+
+    name: str
+    sha256: str | None
+    size: int
+    stored: str
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """All about one artifact: its record with signatures checked, its files, its events, and who names it."""
+
+    record: ArtifactRecord
+    files: tuple[FileRecord, ...]
+    events: tuple[StageRecord, ...]
+    used_by: tuple[str, ...]
+    revision: str
+
+
+def describe(repo: Repository, index: Index, reference: str, verifier: Verifier | None = None) -> Description:
+    """The artifact that `reference` means; StrataError when it means none or several."""
+    record = vouched(repo, select(index, reference), verifier)
+    tree = commit_tree(repo, index.revision, [record.artifact.path])
+    return Description(
+        record,
+        tuple(_files(tree, record.artifact.path)),
+        tuple(event for event in index.events if event.model == record.artifact),
+        used_by(index, record.reference),
+        index.revision,
+    )
+
+
+def lineage_of(
+    repo: Repository, index: Index, reference: str, verifier: Verifier | None = None, *, descendants: bool = False
+) -> Lineage:
+    """Where the artifact that `reference` means comes from, every signature on the way checked."""
+    lineage = trace(index, select(index, reference), reference, descendants=descendants)
+    nodes = tuple(
+        node if node.record is None else replace(node, record=vouched(repo, node.record, verifier))
+        for node in lineage.nodes
+    )
+    return replace(lineage, nodes=nodes)
+
+
+def _files(tree: ListedTree, directory: str) -> list[FileRecord]:
+    rows = []
+    for entry in tree.under(directory):
+        name = relative(entry.path, directory)
+        if entry.mode not in REGULAR:
+            rows.append(FileRecord(name, None, 0, "other"))
+            continue
+        try:
+            content = tree.content(entry)
+        except KeyError:
+            rows.append(FileRecord(name, None, 0, "absent"))
+        else:
+            rows.append(FileRecord(name, content.sha256, content.size, content.stored))
+    return rows

@@ -1,0 +1,1 @@
+"""Stages of models, recorded as signed and chained tags, read back by folding them."""

@@ -1,0 +1,1 @@
+"""Everything asked of or written to git. No other room runs it."""

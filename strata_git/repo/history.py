@@ -1,0 +1,139 @@
+"""Commits, and what each of them changed, in bulk."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+
+from strata_git.errors import StrataError
+from strata_git.repo.command import Repository
+from strata_git.repo.staged import Change, parse_raw
+
+
+@dataclass(frozen=True, slots=True)
+class Commit:
+    """A commit's header. Times are ISO 8601 in UTC; `author` and `committer` are `name <mail>` as written."""
+
+    oid: str
+    parents: tuple[str, ...]
+    tree: str
+    author: str
+    authored: str
+    committer: str
+    committed: str
+    subject: str
+
+
+def read_commits(repo: Repository, oids: Iterable[str]) -> Iterator[Commit]:
+    """The commits with these ids, in order. Raises StrataError for an id that is not a commit here."""
+    for oid, kind, data in repo.objects.read_many(oids):
+        if kind != "commit" or data is None:
+            raise StrataError(f"Commit {oid} is not in this repository (a shallow or partial clone?).")
+        yield parse_commit(oid, data)
+
+
+def read_commit(repo: Repository, oid: str) -> Commit:
+    """One commit."""
+    return next(iter(list(read_commits(repo, [oid]))))
+
+
+def parse_commit(oid: str, data: bytes) -> Commit:
+    """A commit object's bytes as a value. Unknown headers are passed over."""
+    head, _, message = data.partition(b"\n\n")
+    parents: list[str] = []
+    fields: dict[str, str] = {}
+    for line in head.split(b"\n"):
+        key, _, value = line.partition(b" ")
+        if key == b"parent":
+            parents.append(value.decode())
+        elif key in (b"tree", b"author", b"committer"):
+            fields.setdefault(key.decode(), value.decode(errors="replace"))
+    author, authored = _person(fields.get("author", ""))
+    committer, committed = _person(fields.get("committer", ""))
+    subject = message.split(b"\n", 1)[0].decode(errors="replace")
+    return Commit(oid, tuple(parents), fields.get("tree", ""), author, authored, committer, committed, subject)
+
+
+def list_commits(repo: Repository, *revisions: str, paths: Collection[str] = ()) -> list[str]:
+    """Ids of the commits that `git rev-list` selects, parents before children. Excluded ones begin with `^`."""
+    args = ["rev-list", "--topo-order", "--reverse", "--stdin"]
+    if paths:
+        args += ["--full-history", "--"]  # revisions come by standard input, so only paths follow
+        return repo.git(*args, *sorted(paths), input="\n".join(revisions).encode() + b"\n").decode().split()
+    return repo.git(*args, input="\n".join(revisions).encode() + b"\n").decode().split()
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one commit changed against one of its parents (`parent` is empty for a root)."""
+
+    commit: str
+    parent: str
+    changes: tuple[Change, ...]
+
+
+def steps(repo: Repository, commits: Sequence[Commit], paths: Collection[str]) -> Iterator[Step]:
+    """For each commit and each of its parents, what changed below `paths`; steps that changed nothing are left out."""
+    order = [(commit.oid, parent) for commit in commits for parent in (commit.parents or ("",))]
+    if not order:
+        return
+    asked = "".join(f"{commit} {parent}\n" if parent else f"{commit}\n" for commit, parent in order)
+    out = repo.git(
+        "diff-tree", "--stdin", "--always", "--root", "-r", "-z", "--raw", "--no-renames", "--no-abbrev",
+        "--no-ext-diff", "--ignore-submodules=none", "--", *sorted(paths), input=asked.encode(),
+    )  # fmt: skip
+    tokens = out.split(b"\0")
+    at = 0
+    for commit, parent in order:
+        if at >= len(tokens) or tokens[at].decode(errors="replace") != commit:
+            raise StrataError(f"git diff-tree did not tell what {commit} changed.")
+        end = at + 1
+        while end + 1 < len(tokens) and tokens[end].startswith(b":"):
+            end += 2
+        if end > at + 1:
+            yield Step(commit, parent, tuple(parse_raw(b"\0".join([*tokens[at + 1 : end], b""]))))
+        at = end
+
+
+def first_appearances(repo: Repository, revisions: Sequence[str], paths: Collection[str]) -> dict[str, str]:
+    """For every file ever added below `paths` in the history of `revisions`: the oldest commit that added it."""
+    out = repo.git(
+        "log", "-m", "--raw", "-z", "--no-renames", "--no-abbrev", "--full-history", "--topo-order", "--reverse",
+        "--root", "--diff-filter=A", "--no-ext-diff", "--format=%x01%H", *revisions, "--", *sorted(paths),
+    )  # fmt: skip
+    found: dict[str, str] = {}
+    commit = ""
+    expect_path = False
+    for token in out.split(b"\0"):
+        text = token.lstrip(b"\n")
+        if expect_path:
+            found.setdefault(os.fsdecode(token), commit)
+            expect_path = False
+        elif text.startswith(b"\x01"):
+            commit = text[1:].decode().strip()
+        elif text.startswith(b":"):
+            expect_path = True
+    return found
+
+
+def is_ancestor(repo: Repository, older: str, newer: str) -> bool:
+    """Whether `older` is reachable from `newer`."""
+    return repo.try_git("merge-base", "--is-ancestor", older, newer).code == 0
+
+
+def is_shallow(repo: Repository) -> bool:
+    """Whether history was cut off when this clone was made."""
+    return (repo.common_dir / "shallow").exists()
+
+
+def _person(text: str) -> tuple[str, str]:
+    who, _, when = text.rpartition("> ")
+    stamp, _, zone = when.partition(" ")
+    try:
+        hours, minutes = int(zone[:3]), int(zone[0] + zone[3:5])
+        moment = datetime.fromtimestamp(int(stamp), timezone(timedelta(hours=hours, minutes=minutes)))
+        return f"{who}>", moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    except (ValueError, IndexError, OverflowError, OSError):
+        return f"{who}>", ""

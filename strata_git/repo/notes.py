@@ -1,0 +1,59 @@
+"""Notes under `refs/notes/strata`: one JSON line per event, a convenience beside the signed tags."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from strata_git.repo.command import Repository
+from strata_git.repo.tree import commit_tree
+
+NOTES_REF = "refs/notes/strata"
+
+
+def read_lines(repo: Repository, commit: str, ref: str = NOTES_REF) -> list[bytes]:
+    """The lines noted on `commit`."""
+    result = repo.try_git("notes", "--ref", ref, "list", commit)
+    if result.code != 0:
+        return []
+    return repo.objects.read(result.out.decode().strip())[1].splitlines()
+
+
+def noted(repo: Repository, ref: str = NOTES_REF) -> dict[str, list[bytes]]:
+    """Every noted object's lines."""
+    head = repo.resolve(ref)
+    if head is None:
+        return {}
+    entries = commit_tree(repo, head).under("")
+    bodies = repo.objects.read_many(entry.oid for entry in entries)
+    return {
+        entry.path.replace("/", ""): (data or b"").splitlines()
+        for entry, (_, _, data) in zip(entries, bodies, strict=True)
+    }
+
+
+def append_lines(repo: Repository, commit: str, lines: list[bytes], ref: str = NOTES_REF) -> None:
+    """Add lines to the note on `commit`, each once. Safe among several processes of this repository."""
+    with _locked(repo):
+        existing = read_lines(repo, commit, ref)
+        missing = [line for line in lines if line not in existing]
+        if not missing:
+            return
+        body = b"".join(line + b"\n" for line in [*existing, *missing])
+        blob = repo.write_object("blob", body)
+        repo.user_git("-c", "core.hooksPath=/dev/null", "notes", "--ref", ref, "add", "-f", "-C", blob, commit)
+
+
+@contextmanager
+def _locked(repo: Repository) -> Iterator[None]:
+    # git replaces a note without looking whether somebody else just did
+    directory = repo.common_dir / "strata"
+    directory.mkdir(exist_ok=True)
+    handle = os.open(directory / "notes.lock", os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)

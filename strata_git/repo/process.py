@@ -1,0 +1,53 @@
+"""One process: an argument list, captured streams, never a shell."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from strata_git.errors import StrataError, printable
+
+
+class Result(NamedTuple):
+    """What a finished git process left: exit code, standard output, standard error."""
+
+    code: int
+    out: bytes
+    err: bytes
+
+    @property
+    def reason(self) -> str:
+        """The first line of the complaint that says something, printable."""
+        lines = [line for line in self.err.decode(errors="replace").splitlines() if line.strip()]
+        telling = [line for line in lines if line.startswith(("fatal:", "error:"))]
+        return printable((telling or lines or [f"exit code {self.code}"])[0])
+
+
+def run(
+    command: list[str],
+    *,
+    directory: Path,
+    env: Mapping[str, str],
+    input: bytes | None = None,  # noqa: A002
+) -> Result:
+    """Run one command with an argument list and captured streams; StrataError when it is not installed."""
+    try:
+        done = subprocess.run(
+            command,
+            cwd=directory,
+            env=dict(env),
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        missing = command[0] if not error.filename or error.filename == command[0] else str(error.filename)
+        raise StrataError(
+            f"{printable(missing)} was not found.", hint="Install git 2.36 or newer and put it on PATH."
+        ) from None
+    except OSError as error:
+        raise StrataError(f"{command[0]} could not be started: {error.strerror}.") from None
+    return Result(done.returncode, done.stdout, done.stderr)

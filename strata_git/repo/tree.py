@@ -1,0 +1,235 @@
+"""Trees: the working tree, the index, a commit and a dict, all read through one shape.
+
+Each satisfies `strata_git.contracts.tree.Tree` without knowing it. The index is read as what would be committed
+(`git diff-index --cached` over HEAD), which is right in partial commits (`git commit PATH` hands hooks a temporary
+index through GIT_INDEX_FILE) and leaves out intent-to-add entries, as the commit will.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from bisect import bisect_left
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from strata_git.repo.command import Repository
+from strata_git.repo.lfs import POINTER_LIMIT, looks_like_pointer, parse_pointer
+from strata_git.repo.objects import TooLarge
+from strata_git.repo.staged import Change, staged_changes
+
+READ_LIMIT = 64 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One file: repository path, git mode, blob id."""
+
+    path: str
+    mode: str
+    oid: str
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """SHA-256 (hex) and size in bytes of what an entry stands for; `stored`: blob, pointer or malformed."""
+
+    sha256: str
+    size: int
+    stored: str
+
+
+class Place(Protocol):
+    """Anything that says where a blob lies: our entries, and those of the floors above."""
+
+    @property
+    def path(self) -> str: ...
+    @property
+    def mode(self) -> str: ...
+    @property
+    def oid(self) -> str: ...
+
+
+def content_of(data: bytes, sha256: str | None = None) -> Content:
+    """The content that a blob's bytes stand for."""
+    pointer = parse_pointer(data)
+    if pointer is not None:
+        return Content(pointer.oid, pointer.size, "pointer")
+    stored = "malformed" if looks_like_pointer(data) else "blob"
+    return Content(sha256 or hashlib.sha256(data).hexdigest(), len(data), stored)
+
+
+class ListedTree:
+    """A tree over a list of entries whose blobs are in the object store."""
+
+    def __init__(self, repo: Repository | None, entries: Iterable[Entry]) -> None:
+        self._repo = repo
+        self._entries = sorted(entries, key=_order)
+        self._keys = [_order(entry) for entry in self._entries]
+        self._contents: dict[str, Content] = {}
+
+    def get(self, path: str) -> Entry | None:
+        """The entry at exactly `path`."""
+        key = os.fsencode(path)
+        at = bisect_left(self._keys, key)
+        return self._entries[at] if at < len(self._keys) and self._keys[at] == key else None
+
+    def under(self, prefix: str) -> Sequence[Entry]:
+        """Every file below the directory `prefix`, sorted bytewise."""
+        if not prefix:
+            return self._entries
+        key = os.fsencode(prefix)
+        return self._entries[bisect_left(self._keys, key + b"/") : bisect_left(self._keys, key + b"0")]
+
+    def read(self, entry: Place, limit: int = READ_LIMIT) -> bytes:
+        """The blob's bytes; TooLarge (a ValueError) above `limit`, KeyError when the object is absent."""
+        if self._repo is None:
+            raise KeyError(entry.oid)
+        return self._repo.objects.read(entry.oid, limit)[1]
+
+    def content(self, entry: Place) -> Content:
+        """Digest and size of what the entry stands for; pointers cost no byte of the object."""
+        known = self._contents.get(entry.oid)
+        if known is None:
+            if self._repo is None:
+                raise KeyError(entry.oid)
+            sha256, size, body = self._repo.objects.digest(entry.oid, keep=POINTER_LIMIT)
+            known = content_of(body, sha256) if size <= POINTER_LIMIT else Content(sha256, size, "blob")
+            self._contents[entry.oid] = known
+        return known
+
+    def prefetch(self, entries: Iterable[Place]) -> None:
+        """Learn the contents of many small entries in one sweep."""
+        if self._repo is None:
+            return
+        wanted = {entry.oid for entry in entries if entry.oid not in self._contents and entry.mode != "160000"}
+        for oid in wanted:
+            try:
+                sha256, size, body = self._repo.objects.digest(oid, keep=POINTER_LIMIT)
+            except KeyError:
+                continue
+            whole = size <= POINTER_LIMIT
+            self._contents[oid] = content_of(body, sha256) if whole else Content(sha256, size, "blob")
+
+
+class OverlayTree(ListedTree):
+    """Another tree with some files replaced, added (bytes) or removed (None). Nothing is stored."""
+
+    def __init__(self, base: ListedTree, changes: Mapping[str, bytes | None], object_format: str = "sha1") -> None:
+        self._base = base
+        self._bytes = {}
+        added = []
+        for path, data in changes.items():
+            if data is not None:
+                before = base.get(path)
+                entry = Entry(path, before.mode if before else "100644", blob_oid(data, object_format))
+                self._bytes[entry.oid] = data
+                added.append(entry)
+        kept = [entry for entry in base.under("") if entry.path not in changes]
+        super().__init__(None, [*kept, *added])
+
+    def read(self, entry: Place, limit: int = READ_LIMIT) -> bytes:
+        """The overlaid bytes, or the base's."""
+        data = self._bytes.get(entry.oid)
+        return self._base.read(entry, limit) if data is None else data
+
+    def content(self, entry: Place) -> Content:
+        """Digest and size of the overlaid bytes, or of the base's entry."""
+        data = self._bytes.get(entry.oid)
+        return self._base.content(entry) if data is None else content_of(data)
+
+
+class MemoryTree(ListedTree):
+    """A tree from a dict, for tests and for judging what is not stored yet. A value is bytes or `(bytes, mode)`."""
+
+    def __init__(self, files: Mapping[str, bytes | tuple[bytes, str]], object_format: str = "sha1") -> None:
+        self._bytes: dict[str, bytes] = {}
+        entries = []
+        for path, value in files.items():
+            data, mode = value if isinstance(value, tuple) else (value, "100644")
+            oid = blob_oid(data, object_format)
+            self._bytes[oid] = data
+            entries.append(Entry(path, mode, oid))
+        super().__init__(None, entries)
+
+    def read(self, entry: Place, limit: int = READ_LIMIT) -> bytes:
+        """The bytes given."""
+        data = self._bytes[entry.oid]
+        if len(data) > limit:
+            raise TooLarge(f"{len(data)} bytes, more than {limit}")
+        return data
+
+    def content(self, entry: Place) -> Content:
+        """Digest and size of the bytes given."""
+        return content_of(self._bytes[entry.oid])
+
+
+def commit_tree(repo: Repository, revision: str, paths: Collection[str] | None = None) -> ListedTree:
+    """The files of a commit (or tree) id; with `paths` only those and what lies below them."""
+    args = ["ls-tree", "-r", "-z", "--full-tree", revision]
+    if paths is not None and len(paths) <= 200:
+        if not paths:
+            return ListedTree(repo, [])
+        args += ["--", *sorted(paths)]
+    entries = []
+    for record in repo.git(*args).split(b"\0")[:-1]:
+        meta, _, path = record.partition(b"\t")
+        mode, _, oid = meta.decode().split(" ")
+        entries.append(Entry(os.fsdecode(path), mode, oid))
+    return ListedTree(repo, entries)
+
+
+def index_tree(
+    repo: Repository, paths: Collection[str] | None = None, changes: Sequence[Change] | None = None
+) -> ListedTree:
+    """What the next commit would hold: HEAD with the staged changes applied; with `paths` only below those."""
+    if changes is None:
+        changes = staged_changes(repo, paths)
+    head = repo.head()
+    base = commit_tree(repo, head, paths).under("") if head else []
+    return ListedTree(repo, apply_changes(base, changes))
+
+
+def apply_changes(base: Sequence[Entry], changes: Sequence[Change]) -> list[Entry]:
+    """The entries of `base` after `changes`."""
+    changed = {change.path for change in changes}
+    kept = [entry for entry in base if entry.path not in changed]
+    return kept + [Entry(c.path, c.new_mode, c.new_oid) for c in changes if c.status != "D"]
+
+
+def blob_oid(data: bytes, object_format: str = "sha1") -> str:
+    """The id git gives a blob of these bytes."""
+    sha = hashlib.new(object_format, usedforsecurity=False)
+    sha.update(b"blob %d\0" % len(data))
+    sha.update(data)
+    return sha.hexdigest()
+
+
+def tree_oid(entries: Sequence[Entry], directory: str, object_format: str = "sha1") -> str:
+    """The id git gives the tree that `entries` (all below `directory`) make."""
+    cut = len(os.fsencode(directory)) + 1 if directory else 0
+    return _tree_oid([(os.fsencode(e.path)[cut:], e.mode, e.oid) for e in entries], object_format)
+
+
+def _tree_oid(items: list[tuple[bytes, str, str]], object_format: str) -> str:
+    rows: list[tuple[bytes, bytes, bytes]] = []
+    folders: dict[bytes, list[tuple[bytes, str, str]]] = {}
+    for path, mode, oid in items:
+        name, slash, rest = path.partition(b"/")
+        if slash:
+            folders.setdefault(name, []).append((rest, mode, oid))
+        else:
+            rows.append((name, mode.encode(), bytes.fromhex(oid)))
+    for name, inner in folders.items():
+        rows.append((name + b"/", b"40000", bytes.fromhex(_tree_oid(inner, object_format))))
+    rows.sort()
+    body = b"".join(mode + b" " + name.rstrip(b"/") + b"\0" + oid for name, mode, oid in rows)
+    sha = hashlib.new(object_format, usedforsecurity=False)
+    sha.update(b"tree %d\0" % len(body))
+    sha.update(body)
+    return sha.hexdigest()
+
+
+def _order(entry: Entry) -> bytes:
+    return os.fsencode(entry.path)

@@ -1,0 +1,180 @@
+"""The working tree as git would store it: the index where nothing changed, the files themselves where something did.
+
+Nothing is added to the index and no filter is run: a file that git-lfs would store as a pointer is hashed here and
+shown as that pointer.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from collections.abc import Collection, Iterable
+from pathlib import Path
+
+from strata_git.errors import StrataError, printable
+from strata_git.repo.command import Repository
+from strata_git.repo.lfs import POINTER_LIMIT, format_pointer, parse_pointer
+from strata_git.repo.objects import TooLarge
+from strata_git.repo.staged import parse_raw
+from strata_git.repo.tree import READ_LIMIT, Content, Entry, ListedTree, Place, blob_oid, content_of
+
+_CHUNK = 1 << 20
+
+
+class WorkTree(ListedTree):
+    """The working tree below `paths` (all of it without them): tracked and untracked, unignored files."""
+
+    def __init__(self, repo: Repository, paths: Collection[str] | None = None) -> None:
+        self._root = repo.require_worktree()
+        self._format = repo.object_format
+        self._disk: dict[str, tuple[str, Content, bytes | None]] = {}  # oid -> path, content, pointer text
+        changed = unsettled_paths(repo, paths)
+        entries = [entry for entry in _index_entries(repo, paths) if entry.path not in changed]
+        lfs = lfs_paths(repo, changed)
+        for path in changed:
+            entry = self._look(path, path in lfs)
+            if entry is not None:
+                entries.append(entry)
+        super().__init__(repo, entries)
+
+    def read(self, entry: Place, limit: int = READ_LIMIT) -> bytes:
+        """The blob's bytes as git would store them."""
+        on_disk = self._disk.get(entry.oid)
+        if on_disk is None:
+            return super().read(entry, limit)
+        path, content, pointer = on_disk
+        if pointer is not None:
+            return pointer
+        if content.size > limit:
+            raise TooLarge(f"{content.size} bytes, more than {limit}")
+        if entry.mode == "120000":
+            return os.fsencode(os.readlink(self._root / path))
+        with _opened(self._root / path) as stream:
+            return stream.read()
+
+    def content(self, entry: Place) -> Content:
+        """Digest and size of what the entry stands for."""
+        on_disk = self._disk.get(entry.oid)
+        return super().content(entry) if on_disk is None else on_disk[1]
+
+    def _look(self, path: str, is_lfs: bool) -> Entry | None:
+        full = self._root / path
+        try:
+            status = os.lstat(full)
+            if not _inside(self._root, full):
+                return None
+            if stat.S_ISLNK(status.st_mode):
+                target = os.fsencode(os.readlink(full))
+                oid = blob_oid(target, self._format)
+                self._disk[oid] = (path, content_of(target), None)
+                return Entry(path, "120000", oid)
+            if not stat.S_ISREG(status.st_mode):
+                return None  # a directory in a file's place, a socket: git sees a deletion
+            return self._regular(path, full, status, is_lfs)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+    def _regular(self, path: str, full: Path, status: os.stat_result, is_lfs: bool) -> Entry:
+        mode = "100755" if status.st_mode & stat.S_IXUSR else "100644"
+        oid, sha256, size, head = _hashed(full, status.st_size, self._format)
+        pointer = parse_pointer(head) if size <= POINTER_LIMIT else None
+        if is_lfs and pointer is None and size > 0:
+            text = format_pointer(sha256, size)
+            oid = blob_oid(text, self._format)
+            self._disk[oid] = (path, Content(sha256, size, "pointer"), text)
+        else:
+            content = content_of(head, sha256) if size <= POINTER_LIMIT else Content(sha256, size, "blob")
+            self._disk[oid] = (path, content, None)
+        return Entry(path, mode, oid)
+
+
+def lfs_paths(repo: Repository, paths: Iterable[str]) -> set[str]:
+    """Those of `paths` whose attributes send them through git-lfs."""
+    asked = b"".join(os.fsencode(path) + b"\0" for path in paths)
+    if not asked:
+        return set()
+    tokens = repo.git("check-attr", "-z", "--stdin", "filter", input=asked).split(b"\0")
+    return {os.fsdecode(tokens[i]) for i in range(0, len(tokens) - 2, 3) if tokens[i + 2] == b"lfs"}
+
+
+def read_plain(repo: Repository, path: str, limit: int = 1 << 20) -> bytes | None:
+    """A small regular file of the work tree as it stands, or None; links are not followed."""
+    root = repo.require_worktree()
+    full = root / path
+    try:
+        if not _inside(root, full):
+            return None
+        with _opened(full) as stream:
+            return stream.read(limit + 1)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StrataError(f"{printable(path)} could not be read: {error.strerror}.") from None
+
+
+def unstaged_paths(repo: Repository, paths: Collection[str]) -> list[str]:
+    """Files below `paths` whose working copy is not what is staged: changed, deleted, untracked (ignored ones not)."""
+    return sorted(path for path in unsettled_paths(repo, paths) if not _same_as_index(repo, path))
+
+
+def _same_as_index(repo: Repository, path: str) -> bool:
+    staged = list(_index_entries(repo, [path]))
+    seen = WorkTree(repo, [path]).get(path)
+    return bool(staged) and seen == staged[0]
+
+
+def unsettled_paths(repo: Repository, paths: Collection[str] | None) -> set[str]:
+    """Files whose stat data say they may differ from the index, deleted ones, and untracked, unignored ones."""
+    limits = ["--", *sorted(paths)] if paths is not None else []
+    differing = repo.git("diff-files", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-ext-diff", *limits)
+    changed = {change.path for change in parse_raw(differing)}
+    others = repo.git("ls-files", "-o", "-z", "--exclude-standard", *limits)
+    changed.update(os.fsdecode(path) for path in others.split(b"\0")[:-1])
+    return {path for path in changed if not path.endswith("/")}
+
+
+def _index_entries(repo: Repository, paths: Collection[str] | None) -> Iterable[Entry]:
+    limits = ["--", *sorted(paths)] if paths is not None else []
+    for record in repo.git("ls-files", "-s", "-z", *limits).split(b"\0")[:-1]:
+        meta, _, path = record.partition(b"\t")
+        mode, oid, stage = meta.decode().split(" ")
+        if stage in ("0", "2"):  # of an unmerged path, our side
+            yield Entry(os.fsdecode(path), mode, oid)
+
+
+def _hashed(path: Path, size: int, object_format: str) -> tuple[str, str, int, bytes]:
+    """Blob id, SHA-256, size and first bytes of a regular file, in one pass; a link in its place is refused."""
+    blob = hashlib.new(object_format, b"blob %d\0" % size, usedforsecurity=False)
+    sha = hashlib.sha256()
+    head, total = b"", 0
+    with _opened(path) as stream:
+        while part := stream.read(_CHUNK):
+            head = head or part[: POINTER_LIMIT + 1]
+            total += len(part)
+            blob.update(part)
+            sha.update(part)
+    return blob.hexdigest(), sha.hexdigest(), total, head
+
+
+class _opened:  # noqa: N801 - reads as a verb in a with statement
+    """A regular file opened without following a link at its name."""
+
+    def __init__(self, path: Path) -> None:
+        self._handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def __enter__(self) -> _opened:
+        self._stream = open(self._handle, "rb")
+        return self
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes."""
+        return self._stream.read(size)
+
+    def __exit__(self, *_: object) -> None:
+        self._stream.close()
+
+
+def _inside(root: Path, path: Path) -> bool:
+    """Whether no directory on the way from `root` to `path` is a link out of the repository."""
+    return os.path.realpath(path.parent).startswith(os.path.realpath(root))

@@ -1,0 +1,42 @@
+"""Signals that ask a run to stop, as an exception where it works, and as silence while its record is closed."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from types import FrameType
+
+_ASKS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+class Interrupted(KeyboardInterrupt):
+    """The run was asked to stop. Not an Exception: a plugin that catches everything must not swallow it."""
+
+
+@contextlib.contextmanager
+def signals_as_interruption() -> Iterator[Callable[[], None]]:
+    """Raise Interrupted in the main thread when a signal asks; the function yielded makes further ones pass unheard.
+
+    Call that one when the work is over and its record is being written. Handlers are put back at the end. Outside the
+    main thread nothing changes: Python allows no handler there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield lambda: None
+        return
+    before = {number: signal.signal(number, _raise) for number in _ASKS}
+    try:
+        yield _pass_over
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def _raise(number: int, _frame: FrameType | None) -> None:
+    raise Interrupted(signal.Signals(number).name)
+
+
+def _pass_over() -> None:
+    for number in _ASKS:
+        signal.signal(number, lambda *_: None)

@@ -1,0 +1,114 @@
+"""The contract between execution and what computes: `Plugin` in, `RunResult` out, `RunContext` in between.
+
+A plugin needs nothing of ours but this module. It imports its heavy packages inside `run`, writes files below
+`context.artifact_dir` only, reads committed data through `context.dataset`, reports through `context.tracking`, and
+knows neither git, nor MLflow, nor where a run is recorded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
+
+from strata_git.errors import StrataError
+
+if TYPE_CHECKING:
+    from strata_git.runs.inputs import Dataset
+    from strata_git.runs.spec import RunSpec
+    from strata_git.runs.tracking import Tracker
+
+
+class Plugin(Protocol):
+    """Something that can be run.
+
+    `name` is what an experiment calls it. `requires` maps each optional extra of this package to the top-level modules
+    that show it is installed: execution refuses with the exact `pip install` before anything is written.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def requires(self) -> Mapping[str, Sequence[str]]: ...
+
+    def run(self, spec: RunSpec, context: RunContext) -> RunResult | None:
+        """Compute. Any exception ends the run as `failed`, with the exception's text in its record."""
+
+
+@runtime_checkable
+class Checked(Protocol):
+    """A plugin that can tell a senseless experiment before a run number is taken."""
+
+    def check(self, spec: RunSpec) -> None:
+        """Raise StrataError when `spec` cannot work. Must be quick and import nothing heavy."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """A measurement and what is needed to compare it: `direction` is `higher` or `lower` (which one is better),
+    `tolerance` the difference that does not count, `split` and `n` (rows) say on what it was measured."""
+
+    value: float
+    direction: str = "higher"
+    tolerance: float = 0.0
+    split: str = ""
+    n: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOutput:
+    """A model that a run made, described well enough to be released.
+
+    `artifact` is a path below `artifact_dir`, `inputs` and `outputs` are `{"name", "type"}` columns, `trusted_types`
+    the types that loading a skops file must be told to trust, `task` a task name as the Hugging Face hub spells it.
+    """
+
+    artifact: str
+    format: str
+    framework: str
+    framework_version: str
+    inputs: Sequence[Mapping[str, str]]
+    outputs: Sequence[Mapping[str, str]]
+    trusted_types: Sequence[str] = ()
+    task: str = "tabular-classification"
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """What a plugin hands back: measurements, and the model if it made one."""
+
+    metrics: Mapping[str, Metric] = field(default_factory=dict)
+    model: ModelOutput | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RunContext:
+    """All a plugin may touch while it runs."""
+
+    tracking: Tracker
+    artifact_dir: Path
+    seed: int
+    log: Callable[[str], None]
+    source: Dataset | None = None
+
+    @property
+    def splits(self) -> tuple[str, ...]:
+        """Names of the committed dataset's splits; empty without a dataset."""
+        return tuple(self.source.splits) if self.source else ()
+
+    @property
+    def metadata(self) -> Mapping[str, object]:
+        """The dataset's metadata.yaml; empty without a dataset."""
+        return self.source.metadata if self.source else {}
+
+    def dataset(self, split: str) -> list[Path]:
+        """Files of a split of the committed dataset, verified against its CHECKSUMS.txt.
+
+        Raises StrataError when there is no such split, or a file changed after it was verified.
+        """
+        if self.source is None:
+            raise StrataError(
+                "This experiment names no committed dataset.", hint="Set dataset_id, for example iris@v1."
+            )
+        return self.source.files(split)

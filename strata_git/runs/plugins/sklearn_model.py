@@ -1,0 +1,112 @@
+"""The models of the scikit-learn plugin, and their file: skops, written so that equal models are equal bytes.
+
+skops names the members of its archive after memory addresses and stamps them with the time. Both are put in order
+here: members and object ids are numbered as they occur, dates are those of the ZIP epoch, nothing is compressed (so no
+version of zlib matters). What is written loads with stock skops.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import zipfile
+from collections.abc import Hashable, Mapping
+from pathlib import Path
+from typing import Any
+
+from strata_git.errors import StrataError, UsageError, printable
+
+FILE = "model.skops"
+TRUSTED = ("sklearn.tree._tree.Tree",)
+"""Types beyond skops' own list that files of this plugin may need; each was looked at."""
+
+_FOREST = {
+    "n_estimators", "criterion", "max_depth", "min_samples_split", "min_samples_leaf", "max_features", "bootstrap",
+    "class_weight", "n_jobs", "max_samples", "ccp_alpha", "max_leaf_nodes",
+}  # fmt: skip
+_LOGISTIC = {"C", "max_iter", "tol", "class_weight", "fit_intercept", "solver", "l1_ratio"}
+PARAMETERS: Mapping[str, set[str]] = {"random_forest": _FOREST, "logistic_regression": _LOGISTIC}
+
+
+def check(params: Mapping[str, object]) -> None:
+    """Raise UsageError for an unknown model or a parameter it does not have."""
+    name = params.get("model")
+    if name not in PARAMETERS:
+        raise UsageError(
+            f"params.model '{printable(str(name))}' is unknown.", hint=f"Known: {', '.join(sorted(PARAMETERS))}."
+        )
+    allowed = PARAMETERS[str(name)]
+    if unknown := sorted(set(params) - allowed - {"model"}):
+        raise UsageError(
+            f"{name} has no parameter '{printable(unknown[0])}'.", hint=f"It has: {', '.join(sorted(allowed))}."
+        )
+
+
+def build(params: Mapping[str, object], *, seed: int) -> Any:
+    """The classifier that `params` describes, unfitted."""
+    options: dict[str, Any] = {key: value for key, value in params.items() if key != "model"}
+    if params["model"] == "random_forest":
+        from sklearn.ensemble import RandomForestClassifier
+
+        return RandomForestClassifier(**{"n_jobs": 1, **options}, random_state=seed)
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import Pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    classify = LogisticRegression(**{"max_iter": 1000, **options}, random_state=seed)
+    return Pipeline([("scale", StandardScaler()), ("classify", classify)])
+
+
+def save(model: Any, path: Path) -> list[str]:
+    """Write `model` as skops and return the types a reader must trust beyond skops' own.
+
+    Raises StrataError when that would be a type outside `TRUSTED`, or the file does not give the model back.
+    """
+    import skops.io
+
+    data = normalised(skops.io.dumps(model))
+    needed: list[str] = skops.io.get_untrusted_types(data=data)
+    if strange := [one for one in needed if one not in TRUSTED]:
+        raise StrataError(f"The model holds types that may not be trusted: {', '.join(strange)}.")
+    skops.io.loads(data, trusted=needed)
+    path.write_bytes(data)
+    return needed
+
+
+def normalised(data: bytes) -> bytes:
+    """The same skops archive without memory addresses and times."""
+    source = zipfile.ZipFile(io.BytesIO(data))
+    order = _Order({name for name in source.namelist() if name != "schema.json"})
+    schema = order.renumbered(json.loads(source.read("schema.json")))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
+        for old, new in order.files.items():
+            target.writestr(zipfile.ZipInfo(new), source.read(old))
+        target.writestr(zipfile.ZipInfo("schema.json"), json.dumps(schema, separators=(",", ":")))
+    return buffer.getvalue()
+
+
+class _Order:
+    """New names in order of occurrence: `files` old member → new member, and small integers for object ids."""
+
+    def __init__(self, members: set[str]) -> None:
+        self.files: dict[str, str] = {}
+        self._members = members
+        self._ids: dict[Hashable, int] = {}
+
+    def renumbered(self, node: Any) -> Any:
+        if isinstance(node, list):
+            return [self.renumbered(item) for item in node]
+        if not isinstance(node, dict):
+            return node
+        return {key: self._value(node, key, value) for key, value in node.items()}
+
+    def _value(self, node: Mapping[str, Any], key: str, value: Any) -> Any:
+        if key == "__id__" and isinstance(value, int):
+            # equal constants may or may not be one object in memory: they are here
+            constant = node.get("__loader__") == "JsonNode"
+            known = ("constant", str(node.get("content"))) if constant else ("object", value)
+            return self._ids.setdefault(known, len(self._ids) + 1)
+        if key == "file" and isinstance(value, str) and value in self._members:
+            return self.files.setdefault(value, f"{len(self.files) + 1}{Path(value).suffix}")
+        return self.renumbered(value)

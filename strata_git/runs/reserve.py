@@ -1,0 +1,185 @@
+"""Run ids and the place where a run's record grows until one rename makes it visible.
+
+    .strata/local/pending/.lock          held while a number is chosen and while dead runs are looked for
+    .strata/local/pending/<id>/owner     held (flock) by the process that runs it, for as long as it lives
+    .strata/local/pending/<id>/record/   what becomes runs/<id>
+
+The lock ends with its process however that dies, so a pending run whose `owner` can be locked is a killed one; process
+ids are written beside it for people only (they are reused, and mean nothing across containers).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from strata_git.contracts.layout import RUN_ID
+from strata_git.errors import StrataError, printable
+from strata_git.repo.command import Repository
+
+LOCAL = ".strata/local"
+PENDING = f"{LOCAL}/pending"
+_LOCK = ".lock"
+_OWNER = "owner"
+_RECORD = "record"
+_GONE = ".gone-"
+
+
+@dataclass(frozen=True, slots=True)
+class Reservation:
+    """A number that is ours: `place` is pending/<id>, `record` the directory that will be runs/<id>."""
+
+    id: str
+    place: Path
+    handle: int
+
+    @property
+    def record(self) -> Path:
+        return self.place / _RECORD
+
+    def note(self, facts: Mapping[str, object]) -> None:
+        """Write down what whoever finds this run dead must know (JSON in the held file)."""
+        from strata_git.load import canonical_json
+
+        data = canonical_json({**read_owner(self.place), **facts})
+        os.ftruncate(self.handle, 0)
+        os.pwrite(self.handle, data, 0)
+
+    def release(self) -> None:
+        """Remove what is left of pending/<id> and let go of it; nobody ever sees it half removed."""
+        gone = self.place.with_name(f"{_GONE}{self.id}")
+        with contextlib.suppress(OSError):
+            os.rename(self.place, gone)
+        shutil.rmtree(gone, ignore_errors=True)
+        os.close(self.handle)
+
+    def abandon(self) -> None:
+        """Let go of pending/<id> and leave it for the next run to find."""
+        os.close(self.handle)
+
+
+def reserve(repo: Repository, now: datetime) -> Reservation:
+    """Take the next free number of the UTC day of `now`; exclusive among all processes of this work tree."""
+    root = repo.require_worktree()
+    day = f"run-{now:%Y-%m-%d}-"
+    with locked_pending(root) as pending:
+        number = 1 + max((_number(name, day) for name in _taken(repo, root, pending)), default=0)
+        while True:
+            place = pending / f"{day}{number:03d}"
+            try:
+                place.mkdir()
+                break
+            except FileExistsError:
+                number += 1
+        handle = os.open(place / _OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        reserved = Reservation(place.name, place, handle)
+        reserved.note(_self())
+        reserved.record.mkdir()
+        return reserved
+
+
+def dead_runs(repo: Repository) -> list[Reservation]:
+    """Pending runs whose process is gone, each held for the caller, who must release it."""
+    with locked_pending(repo.require_worktree()) as pending:
+        return list(_dead(pending))
+
+
+def _dead(pending: Path) -> Iterator[Reservation]:
+    for place in sorted(pending.iterdir()):
+        if place.name.startswith(_GONE):
+            shutil.rmtree(place, ignore_errors=True)
+        if not RUN_ID.fullmatch(place.name) or not place.is_dir():
+            continue
+        try:
+            handle = os.open(place / _OWNER, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        except FileNotFoundError:  # its owner has just finished
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            os.close(handle)
+            continue
+        yield Reservation(place.name, place, handle)
+
+
+@contextmanager
+def locked_pending(root: Path) -> Iterator[Path]:
+    """The directory of pending runs, nobody else choosing a number meanwhile."""
+    pending = root / PENDING
+    try:
+        pending.mkdir(parents=True, exist_ok=True)
+        if not (root / LOCAL / ".gitignore").exists():  # a repository without our own .gitignore stays clean too
+            (root / LOCAL / ".gitignore").write_bytes(b"*\n")
+        handle = os.open(pending / _LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    except OSError as error:
+        raise StrataError(f"{printable(str(pending))} cannot be written: {error.strerror}.") from None
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield pending
+    finally:
+        os.close(handle)
+
+
+def publish(reserved: Reservation, root: Path) -> Path:
+    """Make the finished record visible as runs/<id> in one step; StrataError when that name is taken or refused."""
+    from strata_git.repo.files import fsync_dir
+
+    target = root / "runs" / reserved.id
+    target.parent.mkdir(exist_ok=True)
+    if os.path.lexists(target):
+        raise StrataError(f"runs/{reserved.id} appeared while the run was working; its record is in {reserved.record}.")
+    try:
+        os.rename(reserved.record, target)
+    except OSError as error:
+        raise StrataError(
+            f"runs/{reserved.id} could not be put in place: {error.strerror}.",
+            hint=f"The finished record is in {printable(str(reserved.record))}; move it there by hand.",
+        ) from None
+    fsync_dir(target.parent)
+    return target
+
+
+def read_owner(place: Path) -> dict[str, object]:
+    """What the owner of a pending run noted; empty when it had no time to."""
+    from strata_git.load import Unloadable, load_json
+
+    try:
+        value = load_json((place / _OWNER).read_bytes()).value
+    except (OSError, Unloadable):
+        return {}
+    return dict(value) if isinstance(value, Mapping) else {}
+
+
+def _taken(repo: Repository, root: Path, pending: Path) -> set[str]:
+    names = {place.name for place in pending.iterdir()}
+    runs = root / "runs"
+    if runs.is_dir():
+        names.update(os.listdir(runs))
+    if head := repo.head():
+        listed = repo.git("ls-tree", "-z", "--name-only", head, "runs/")
+        names.update(os.fsdecode(path).removeprefix("runs/") for path in listed.split(b"\0")[:-1])
+    return names
+
+
+def _number(name: str, day: str) -> int:
+    return int(name.removeprefix(day)) if RUN_ID.fullmatch(name) and name.startswith(day) else 0
+
+
+def _self() -> dict[str, object]:
+    import socket
+
+    facts: dict[str, object] = {"pid": os.getpid(), "host": socket.gethostname()}
+    try:
+        with open("/proc/self/stat", "rb") as stream:
+            facts["process_start"] = int(stream.read().rpartition(b")")[2].split()[19])
+    except OSError:  # no /proc: the lock alone tells
+        pass
+    return facts

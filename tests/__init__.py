@@ -1,0 +1,1 @@
+"""The tests mirror the package; `support` is what they stand on."""

@@ -1,0 +1,9 @@
+"""Fixtures every test may ask for; `hermetic` is in force without asking.
+
+`hermetic`: a sealed environment. `builder`: real repositories. `keys`: GPG keys. `lfs`: one with Git LFS.
+`gto`: the program that we share the ledger's tags with.
+"""
+
+from tests.support.fixtures import builder, gto, hermetic, key_store, keys, lfs
+
+__all__ = ["builder", "gto", "hermetic", "key_store", "keys", "lfs"]

@@ -1,0 +1,1 @@
+"""What tests stand on: a sealed environment, real repositories, valid artifacts, keys."""
