@@ -110,9 +110,10 @@ run git verify-tag "$tag"
 
 step "A second clone, in which somebody changes one byte of the released data"
 git init --quiet --bare "$dir/server.git"
-git push --quiet "$dir/server.git" HEAD:refs/heads/main --tags 'refs/notes/*:refs/notes/*' 'refs/strata/*:refs/strata/*'
+git remote add origin "file://$dir/server.git"
+run git push --quiet --atomic origin HEAD:refs/heads/main --tags refs/notes/strata 'refs/strata/*:refs/strata/*'
 git -C "$dir/server.git" symbolic-ref HEAD refs/heads/main
-git clone --quiet "$dir/server.git" "$dir/tampered" 2>/dev/null
+git clone --quiet "file://$dir/server.git" "$dir/tampered"
 cd "$dir/tampered"
 git config user.name Mallory
 git config user.email mallory@example.org

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -27,7 +27,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """What an artifact's files come to. `changed` are the names of the files that were rewritten (none: all was true)."""
+    """What an artifact's files come to. `changed`: names of the files that were rewritten (none: all was true)."""
 
     artifact: Artifact
     digest: str
@@ -147,8 +147,6 @@ def _figures(
     root: Path, value: Mapping[str, object], contents: Mapping[str, tuple[str, int]]
 ) -> dict[tuple[str, ...], object]:
     """files, bytes and (of tables) rows of each split that lies inside and has files."""
-    from strata_git.authoring.tables import read_table
-
     figures: dict[tuple[str, ...], object] = {}
     splits = value.get("splits")
     for name, said in splits.items() if isinstance(splits, dict) else ():
@@ -165,11 +163,25 @@ def _figures(
             continue
         figures["splits", name, "files"] = len(files)
         figures["splits", name, "bytes"] = sum(contents[file][1] for file in files)
-        counts = [read_table(root / file).rows for file in files]
-        # rows that were written by hand (a format we do not count, a table without heading) stay
-        if said.get("rows") is None and None not in counts:
-            figures["splits", name, "rows"] = sum(count for count in counts if count is not None)
+        rows = _rows(root, files, said.get("rows"))
+        if rows is not None:
+            figures["splits", name, "rows"] = rows
     return figures
+
+
+def _rows(root: Path, files: Sequence[str], said: object) -> int | None:
+    """Records of the files, where all are tables; what was said stays when it is right for tables without headings."""
+    from strata_git.authoring.tables import read_table
+
+    counts: dict[bool, int] = {}
+    for header in (True, False):
+        rows = [read_table(root / file, header=header).rows for file in files]
+        if None in rows:
+            return None
+        counts[header] = sum(row for row in rows if row is not None)
+        if counts[header] == said:
+            return counts[header]
+    return counts[True]
 
 
 def _at(value: object, keys: tuple[str, ...]) -> object:

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import os
-import re
 import shutil
-import stat
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from strata_git.authoring.selection import Selection, overlaps, select_files
 from strata_git.authoring.tables import Table, describe, read_table
 from strata_git.contracts.layout import CHECKSUMS, METADATA, NAME, VERSION, Artifact, parse_reference
 from strata_git.errors import StrataError, UsageError, printable
 from strata_git.integrity import checksums
-from strata_git.integrity.digest import list_files, sha256_directory
+from strata_git.integrity.digest import sha256_directory
 from strata_git.repo.command import Repository
 from strata_git.repo.files import copy_file, fsync_dir, unwritable, write_file
 from strata_git.repo.history import first_appearances
 
 PENDING = ".strata/local/pending"
-DEFAULT_SPLIT = "data"
 _LIMIT = 1 << 20
 _ATTEMPTS = 20
 
@@ -61,14 +59,6 @@ class AddedDataset:
     ignored: bool
 
 
-@dataclass(slots=True)
-class _Plan:
-    """Source paths (relative to `base`) by split."""
-
-    base: Path
-    splits: dict[str, list[str]] = field(default_factory=dict)
-
-
 def add_dataset(
     repo: Repository, request: DatasetRequest, *, now: datetime | None = None, progress: Progress | None = None
 ) -> AddedDataset:
@@ -84,114 +74,15 @@ def add_dataset(
             hint="A name is lower-case letters and digits, joined by single - or _.",
         )
     parents = [_cited_parent(repo, text) for text in request.parents]
-    plan = _plan(request)
-    warnings = _overlaps(plan)
+    selection = select_files(request.source, request.splits)
+    warnings = overlaps(selection)
     with _pending(root, request.name) as place:
-        for split, names in plan.splits.items():
-            _copy(plan.base, names, place / split, progress or _silent)
-        about, splits, sums, size = _describe(request, plan, place, parents, now or datetime.now(UTC))
+        for split, names in selection.splits.items():
+            _copy(selection.base, names, place / split, progress or _silent)
+        about, splits, sums, size = _describe(request, selection, place, parents, now or datetime.now(UTC))
         artifact, digest = _put_in_place(repo, place, request.name, about, sums)
     ignored = _ignored(repo, artifact, sums)
     return AddedDataset(artifact, digest, str(about["content_hash"]), splits, len(sums), size, tuple(warnings), ignored)
-
-
-# -- what to take ------------------------------------------------------------------------------------------------
-
-
-def _plan(request: DatasetRequest) -> _Plan:
-    base, available = _available(request.source)
-    if not available:
-        raise StrataError(f"{printable(str(request.source))} holds no files.")
-    if not request.splits:
-        return _checked(_Plan(base, {DEFAULT_SPLIT: available}))
-    plan = _Plan(base)
-    for split, glob in request.splits:
-        if not NAME.fullmatch(split):
-            raise UsageError(
-                f"'{printable(split)}' cannot name a split.",
-                hint="Use lower-case letters and digits, joined by single - or _.",
-            )
-        matching = _glob(glob)
-        taken = [name for name in available if matching.fullmatch(name)]
-        if not taken:
-            raise StrataError(
-                f"Split '{split}': nothing in {printable(str(request.source))} matches '{printable(glob)}'.",
-                hint="Patterns are relative to the source; * stays in a directory, ** crosses them, DIR/ takes all.",
-            )
-        plan.splits[split] = sorted({*plan.splits.get(split, []), *taken}, key=os.fsencode)
-    return _checked(plan)
-
-
-def _available(source: Path) -> tuple[Path, list[str]]:
-    try:
-        status = os.stat(source)
-    except OSError as error:
-        raise StrataError(f"{printable(str(source))} cannot be read: {error.strerror}.") from None
-    if stat.S_ISDIR(status.st_mode):
-        return source, list_files(source)
-    if not stat.S_ISREG(status.st_mode):
-        raise StrataError(f"{printable(str(source))} is neither a file nor a directory.")
-    return source.parent, [source.name]
-
-
-def _checked(plan: _Plan) -> _Plan:
-    """The plan, when every file taken can lie in an artifact."""
-    for name in sorted({name for names in plan.splits.values() for name in names}, key=os.fsencode):
-        shown = printable(str(plan.base / name))
-        problem = checksums.name_problem(name)
-        if problem is None and any(part.casefold().startswith(".git") for part in name.split("/")):
-            problem = "has a part that begins with '.git', which is Git's own"
-        if problem:
-            raise StrataError(f"{shown} {problem}.", hint="Rename it, or leave it out with --split NAME=GLOB.")
-        if not stat.S_ISREG((plan.base / name).lstat().st_mode):
-            raise StrataError(
-                f"{shown} is a link or special file; a dataset holds plain files only.",
-                hint="Put the file itself in its place, or leave it out with --split NAME=GLOB.",
-            )
-    for split, names in plan.splits.items():
-        if clashes := checksums.collisions(names):
-            first, second = clashes[0]
-            raise StrataError(
-                f"Split '{split}': '{printable(second)}' and '{printable(first)}' are one name on some systems.",
-                hint="Rename one of the two.",
-            )
-    return plan
-
-
-def _overlaps(plan: _Plan) -> list[str]:
-    seen: dict[str, str] = {}
-    told: dict[tuple[str, str], tuple[str, int]] = {}
-    for split, names in plan.splits.items():
-        for name in names:
-            first = seen.setdefault(name, split)
-            if first != split:
-                example, count = told.get((first, split), (name, 0))
-                told[first, split] = (example, count + 1)
-    return [
-        f"Splits '{one}' and '{other}' share {count} files, such as {example}: an evaluation would measure memory."
-        for (one, other), (example, count) in told.items()
-    ]
-
-
-def _glob(pattern: str) -> re.Pattern[str]:
-    """An expression over relative paths: `*`, `?`, `[..]` within a directory, `**` across them, `DIR/` all in it."""
-    parts = pattern.split("/")
-    if pattern.startswith("/") or ".." in parts or not pattern:
-        raise UsageError(f"The pattern '{printable(pattern)}' leads out of the source.", hint="Give it relative to it.")
-    text = "/".join(part for part in parts if part != ".")
-    if text.endswith("/") or text == "":
-        text += "**"
-    return re.compile("".join(_expressed(token) for token in re.findall(r"\*\*/|\*\*|\*|\?|\[[^]/]+\]|.", text, re.S)))
-
-
-def _expressed(token: str) -> str:
-    fixed = {"**/": "(?:[^/]+/)*", "**": ".*", "*": "[^/]*", "?": "[^/]"}
-    if token in fixed:
-        return fixed[token]
-    if len(token) > 2:
-        inner = token[1:-1].replace("\\", "\\\\").replace("[", "\\[")
-        return f"[^{inner[1:]}]" if inner[0] in "!^" and len(inner) > 1 else f"[{inner}]"
-    return re.escape(token)
 
 
 # -- making the version -------------------------------------------------------------------------------------------
@@ -221,14 +112,14 @@ def _copy(base: Path, names: Sequence[str], target: Path, progress: Progress) ->
 
 
 def _describe(
-    request: DatasetRequest, plan: _Plan, place: Path, parents: list[dict[str, str]], now: datetime
+    request: DatasetRequest, selection: Selection, place: Path, parents: list[dict[str, str]], now: datetime
 ) -> tuple[dict[str, object], dict[str, dict[str, object]], dict[str, str], int]:
     hashed = sha256_directory(place)
     sums = {name: hex_ for name, hex_, _ in hashed}
     sizes = {name: size for name, _, size in hashed}
     tables = {name: read_table(place / name, header=request.header) for name in sums}
     splits: dict[str, dict[str, object]] = {}
-    for split, names in plan.splits.items():
+    for split, names in selection.splits.items():
         paths = [f"{split}/{name}" for name in names]
         rows = _total([tables[path] for path in paths])
         splits[split] = {
@@ -298,7 +189,7 @@ def _next_number(repo: Repository, name: str) -> int:
     known: set[str] = set()
     head = repo.head()
     if head:
-        known |= {path.split("/")[2] for path in first_appearances(repo, head, [directory])}
+        known |= {path.split("/")[2] for path in first_appearances(repo, [head], [directory])}
     staged = repo.git("ls-files", "-z", "--full-name", "--", directory).split(b"\0")[:-1]
     known |= {os.fsdecode(path).split("/")[2] for path in staged if path.count(b"/") > 2}
     home = repo.require_worktree() / directory

@@ -96,7 +96,7 @@ def _existing(directory: Path, environ: Mapping[str, str]) -> Repository | None:
 def _wants_lfs(existing: Repository | None, directory: Path, asked: bool) -> bool:
     """What an existing strata.yaml says; else what was asked."""
     path = directory / SETTINGS
-    if existing is None or not path.is_file():
+    if existing is None or path.is_symlink() or not path.is_file():
         return asked
     return load_settings(path.read_bytes()).lfs
 

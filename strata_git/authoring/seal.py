@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -89,9 +89,14 @@ def write_seals(repo: Repository, seals: Sequence[Seal]) -> None:
         target = root / seal.path
         target.parent.mkdir(parents=True, exist_ok=True)
         write_file(target, seal.data)
+    note_sealed(repo, {seal.path: seal.oid for seal in seals})
+
+
+def note_sealed(repo: Repository, blobs: Mapping[str, str]) -> None:
+    """Remember, until the commit is made, what a hook put into its index: path -> blob id."""
     record = _record(repo)
     record.parent.mkdir(exist_ok=True)
-    write_file(record, json.dumps({seal.path: seal.oid for seal in seals}).encode())
+    write_file(record, json.dumps({**_noted(repo), **blobs}).encode())
 
 
 def forget_seals(repo: Repository) -> None:
@@ -105,14 +110,10 @@ def settle(repo: Repository) -> list[str]:
     Needed after `git commit PATH`, harmless after any other. Only lists are touched whose commit holds exactly what was
     sealed.
     """
-    record = _record(repo)
-    try:
-        noted = json.loads(record.read_bytes())
-        sealed = {str(path): str(oid) for path, oid in noted.items()}
-    except (OSError, ValueError, AttributeError):
+    sealed = _noted(repo)
+    forget_seals(repo)
+    if not sealed:
         return []
-    finally:
-        record.unlink(missing_ok=True)
     committed = {oid_path for oid_path in _listed(repo, "HEAD", sealed) if sealed[oid_path[1]] == oid_path[0]}
     staged = _staged(repo, sealed)
     stale = [(oid, path) for oid, path in committed if staged.get(path) != oid]
@@ -135,6 +136,13 @@ def _staged(repo: Repository, paths: dict[str, str]) -> dict[str, str]:
     out = repo.git("ls-files", "-s", "-z", "--", *sorted(paths))
     rows = [record.partition(b"\t") for record in out.split(b"\0")[:-1]]
     return {os.fsdecode(path): meta.split(b" ")[1].decode() for meta, _, path in rows}
+
+
+def _noted(repo: Repository) -> dict[str, str]:
+    try:
+        return {str(path): str(oid) for path, oid in json.loads(_record(repo).read_bytes()).items()}
+    except (OSError, ValueError, AttributeError):
+        return {}
 
 
 def _record(repo: Repository) -> Path:

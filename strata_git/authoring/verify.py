@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from strata_git.authoring.deep import DeepTree
 from strata_git.authoring.targets import named_artifacts
 from strata_git.checks.checksums import judge
 from strata_git.checks.documents import read_document
+from strata_git.checks.engine import exit_code
 from strata_git.checks.exhibit import Exhibit
 from strata_git.checks.finding import Finding, found
 from strata_git.checks.signatures import judge_signatures
@@ -18,11 +21,12 @@ from strata_git.contracts.tree import REGULAR
 from strata_git.doctor.judge import require_commit
 from strata_git.doctor.subject import Subject, commit_subject, work_subject
 from strata_git.errors import StrataError
-from strata_git.integrity.digest import sha256_files
 from strata_git.integrity.signer import SignatureVerdict
 from strata_git.repo.command import Repository
-from strata_git.repo.lfs import POINTER_LIMIT, parse_pointer
-from strata_git.repo.tree import Content, Entry, ListedTree, commit_tree
+from strata_git.repo.tree import ListedTree, commit_tree
+
+if TYPE_CHECKING:
+    from strata_git.integrity.gpg import Gpg
 
 _LIST_LIMIT = 64 << 20
 
@@ -48,22 +52,35 @@ class Verified:
     @property
     def exit_code(self) -> int:
         """0 fine (an unsigned artifact is), 1 with doubts, 2 when something is wrong."""
-        worst = {finding.severity for finding in self.findings}
-        return 2 if "error" in worst else 1 if "warning" in worst or self.unseen else 0
+        return max(exit_code(self.findings), 1 if self.unseen else 0)
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerCheck:
+    """Complaints on the events of all `models`; `unjudged` says why nothing can be said, `""` otherwise."""
+
+    models: int
+    findings: tuple[Finding, ...]
+    unjudged: str = ""
+
+    @property
+    def exit_code(self) -> int:
+        """0 fine, 1 with doubts, 2 when something is wrong."""
+        return max(exit_code(self.findings), 1 if self.unjudged else 0)
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """All that was verified. `ledger` holds complaints on the ledger, None where it was not asked about."""
+    """All that was verified; `ledger` is None where it was not asked about."""
 
     subject: str
     artifacts: tuple[Verified, ...]
-    ledger: tuple[str, ...] | None = None
+    ledger: LedgerCheck | None = None
 
     @property
     def exit_code(self) -> int:
         """The worst of all."""
-        return max([0, *(each.exit_code for each in self.artifacts), 2 if self.ledger else 0])
+        return max([0, *(each.exit_code for each in self.artifacts), self.ledger.exit_code if self.ledger else 0])
 
 
 def verify(
@@ -73,37 +90,39 @@ def verify(
     cwd: Path,
     at: str | None = None,
     deep: bool = False,
+    repository: str = "",
     progress: Progress | None = None,
 ) -> Verification:
     """Verify what `words` name (nothing: every artifact, and the ledger) in the work tree, or in the commit `at`.
 
-    `deep` hashes the bytes of large files, where they are here, in place of believing their pointers. `progress` is
-    told bytes hashed. Raises StrataError for a word that names nothing.
+    `deep` hashes the bytes of large files, where they are here, in place of believing their pointers.
+    `repository` is the UUID that events must name (`""`: any). `progress` is told bytes hashed. Raises StrataError for
+    a word that names nothing.
     """
     subject = _subject(repo, at)
     known = [artifact for artifact in subject.artifacts if artifact.frozen]
     wanted = named_artifacts(repo, words, cwd=cwd, known=known) if words else sorted(known)
     listed = subject.files([artifact.path for artifact in wanted]) if wanted else ListedTree(repo, [])
     on_disk = at is None and repo.worktree is not None
-    tree = _DeepTree(repo, listed, on_disk=on_disk, progress=progress) if deep else listed
+    tree = DeepTree(repo, listed, on_disk=on_disk, progress=progress) if deep else listed
     released = _released_lists(repo, wanted) if on_disk else {}
     verified = [_verified(repo, tree, artifact, released.get(artifact.path)) for artifact in wanted]
-    return Verification(subject.name, tuple(verified), None if words else _ledger_complaints(repo))
+    return Verification(subject.name, tuple(verified), None if words else _check_ledger(repo, repository))
 
 
 def signature_verdicts(repo: Repository, listed: bytes, signature: bytes) -> list[SignatureVerdict] | None:
     """The verdict on each signature in `signature` over `listed`; None where gpg is not installed."""
-    from strata_git.integrity.gpg import Gpg
-
     try:
-        return list(user_gpg(repo, Gpg).verify_detached(listed, signature))
+        return list(user_gpg(repo).verify_detached(listed, signature))
     except StrataError:
         return None
 
 
-def user_gpg[G](repo: Repository, kind: Callable[..., G]) -> G:
+def user_gpg(repo: Repository) -> Gpg:
     """gpg on the user's keyring; which program that is, only the user's own configuration says."""
-    return kind(None, repo.own_config("gpg.program"), environ=repo.environ)
+    from strata_git.integrity.gpg import Gpg
+
+    return Gpg(None, repo.own_config("gpg.program"), environ=repo.environ)
 
 
 def _subject(repo: Repository, at: str | None) -> Subject:
@@ -127,7 +146,9 @@ def _verified(repo: Repository, tree: ListedTree, artifact: Artifact, released: 
         findings.extend(judge_signatures(artifact, signature, verdicts))
     stored = {content.stored for content in exhibit.contents.values()}
     listed = exhibit.contents.get(CHECKSUMS)
-    unseen = len(exhibit.absent) + (len(tree.unseen & set(exhibit.entries_by_path)) if _is_deep(tree) else 0)
+    unseen = len(exhibit.absent)
+    if isinstance(tree, DeepTree):
+        unseen += sum(entry.path in tree.unseen for entry in entries)
     return Verified(
         artifact,
         f"sha256:{listed.sha256}" if listed else "",
@@ -155,7 +176,12 @@ def _released_lists(repo: Repository, artifacts: Sequence[Artifact]) -> dict[str
     return {os.path.dirname(entry.path): entry.oid for entry in tree.under("")}
 
 
-def _ledger_complaints(repo: Repository) -> tuple[str, ...]:
+def _check_ledger(repo: Repository, repository: str) -> LedgerCheck:
     from strata_git.ledger.events import read_ledger
 
-    return tuple(str(complaint) for complaint in read_ledger(repo).complaints)
+    try:
+        state = read_ledger(repo, repository=repository).state
+    except StrataError as error:
+        return LedgerCheck(0, (), error.message)
+    findings = [complaint.finding(name) for name, model in state.models.items() for complaint in model.complaints]
+    return LedgerCheck(len(state.models), tuple(findings))

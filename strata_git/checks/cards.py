@@ -17,21 +17,25 @@ def judge_card(exhibit: Exhibit, metrics: Mapping[str, float | int]) -> Iterator
     """Judge the card by its front matter and the figures of metrics.yaml."""
     card = read_document(exhibit, CARD)
     yield from card.findings
+    if card.findings or not card.legible:
+        return  # what breaks its contract is not compared as well
+    if not items(card.value.get("model-index")):
+        yield found("STR-M007", card.path, "the front matter has no model-index", line=1)
     for line, names, value in _told(card):
         known = next((name for name in names if name in metrics), None)
         if known is None:
             yield found("STR-M003", card.path, f"metric '{names[0]}' is not in metrics.yaml", line=line)
-        elif not isclose(value, metrics[known], rel_tol=1e-9, abs_tol=1e-12):
-            message = f"metric '{known}' is {value} here, {metrics[known]} in metrics.yaml"
+        elif value is None or not isclose(value, metrics[known], rel_tol=1e-9, abs_tol=1e-12):
+            said = "no number" if value is None else value
+            message = f"metric '{known}' is {said} here, {metrics[known]} in metrics.yaml"
             yield found("STR-M003", card.path, message, line=line)
 
 
-def _told(card: Reading) -> Iterator[tuple[int, list[str], float | int]]:
-    """Line, possible names (name, then type) and value of every metric in the model-index that has all three."""
+def _told(card: Reading) -> Iterator[tuple[int, list[str], float | int | None]]:
+    """Line, possible names (name, then type) and value of every metric in the model-index."""
     for i, model in enumerate(items(card.value.get("model-index"))):
         for j, result in enumerate(items(dig(model, "results"))):
             for k, metric in enumerate(items(dig(result, "metrics"))):
                 names = [name for key in ("name", "type") if (name := text(dig(metric, key))) is not None]
-                value = number(dig(metric, "value"))
-                if names and value is not None:
-                    yield card.line("model-index", i, "results", j, "metrics", k), names, value
+                line = card.line("model-index", i, "results", j, "metrics", k)
+                yield line, names or ["?"], number(dig(metric, "value"))

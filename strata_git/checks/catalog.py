@@ -9,8 +9,8 @@ from strata_git.checks.rule import ERROR, INFO, WARNING, Rule
 
 __all__ = ["ENGINE_REVISION", "RULES", "RULESET", "Rule"]
 
-ENGINE_REVISION = 1
-"""Raised by hand when a rule's code starts to judge differently, so that no verdict of before is reused."""
+ENGINE_REVISION = 2
+"""Raised by hand when the code of a rule, a contract or the loader judges differently: no old verdict is reused."""
 
 # fmt: off
 _TABLE: tuple[Rule, ...] = (
@@ -46,7 +46,7 @@ _TABLE: tuple[Rule, ...] = (
     Rule("STR-L015", "0001-4.1", WARNING, "The workspace has its settings, strata.yaml.",
          "`git strata init`"),
     Rule("STR-L016", "0001-4.1", ERROR, "strata.yaml can be read.",
-         "mend the line named; `git strata config` shows what is in force"),
+         "mend the line named"),
     Rule("STR-L017", "0001-3.3", ERROR, "Names are in Unicode's composed form (NFC).",
          "rename it with composed characters: `git mv`"),
     Rule("STR-L018", "0001-3.7", ERROR, "No name in an artifact begins with `.git`.",
@@ -83,7 +83,7 @@ _TABLE: tuple[Rule, ...] = (
     Rule("STR-R001", "0003-2.1", ERROR, "A run has its record, config, metrics, system and logs.",
          "repeat the run: `git strata run EXPERIMENT.yaml`"),
     Rule("STR-R002", "0003-2.2", ERROR, "A run's id is its directory's name.",
-         "`git strata runs renumber` changes an id before it is published"),
+         "rename the directory to the id in run.yaml, or repeat the run"),
     Rule("STR-R003", "0003-4.1", ERROR, "Metrics are a flat map from names to finite numbers.",
          "let the plugin report plain numbers, and repeat the run"),
     Rule("STR-R004", "0003-5.1", ERROR, "A run's outputs are as recorded.",
@@ -109,7 +109,7 @@ _TABLE: tuple[Rule, ...] = (
          "`git strata model create` writes one; see the contract for its form"),
     # Prompts (TFC-0011)
     Rule("STR-T001", "0011-2.1", ERROR, "A prompt has prompt.yaml.",
-         "`git strata prompt register FILE#vN`"),
+         "write prompt.yaml with the template and its variables"),
     Rule("STR-T002", "0011-3.1", ERROR, "A template uses only the variables it declares.",
          "declare the variable under `variables:` in {path}"),
     Rule("STR-T003", "0011-3.1", WARNING, "A template uses every variable it declares.",
@@ -147,7 +147,7 @@ _TABLE: tuple[Rule, ...] = (
     Rule("STR-S006", "0008-3.6", WARNING, "Signatures are binary ones over SHA-256 or better.",
          "sign again with current defaults: `git strata sign {artifact}`"),
     Rule("STR-S007", "0008-3.7", INFO, "Signers are enrolled in a trust policy (valid, signer not enrolled).",
-         "`git strata trust init` says whose signatures count"),
+         "nothing to do: without a trust policy your own keyring says whose keys are known"),
     Rule("STR-S008", "0008-3.8", INFO, "Signatures can be checked here (not judged).",
          "install gpg, then judge again"),
     # Git LFS (TFC-0001)
@@ -161,7 +161,7 @@ _TABLE: tuple[Rule, ...] = (
     Rule("STR-I001", "0001-5.1", ERROR, "A file of a released version does not change.",
          "undo it: `git checkout BASE -- {artifact}`; put the change into a new version"),
     Rule("STR-I002", "0001-5.1", ERROR, "A file of a released version is not removed.",
-         "restore it: `git checkout BASE -- {path}`; to give up a whole version: `git strata retire`"),
+         "restore it: `git checkout BASE -- {path}`; a version is only ever given up as a whole"),
     Rule("STR-I003", "0001-5.1", ERROR, "No file is added to a released version.",
          "`git rm --cached {path}`; put the file into a new version"),
     Rule("STR-I004", "0001-5.2", ERROR, "Mode and type of a released file do not change.",
@@ -187,6 +187,8 @@ _TABLE: tuple[Rule, ...] = (
          "nothing to do when it was retired on purpose; its content is still in the history"),
     Rule("STR-X005", "0006-4.5", WARNING, "A model's datasets are among those its run read.",
          "name the datasets of the run, or the right run, in {path}"),
+    Rule("STR-X006", "0006-4.6", ERROR, "A model's file is one that its run wrote.",
+         "name the run that made it, or make the version again: `git strata model create NAME --run RUN`"),
     *promotion.RULES,
 )
 # fmt: on

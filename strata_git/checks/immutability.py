@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from strata_git.checks.finding import Finding, found
+from strata_git.checks.signatures import SSH_ARMOR
 from strata_git.contracts.layout import ADDABLE, SIGNATURE, Artifact
 from strata_git.contracts.tree import SUBMODULE, SYMLINK
 
@@ -118,15 +119,19 @@ def _judge_files(base: Files, after: Files, artifact: Artifact) -> Iterator[Find
 
 def _judge_signature(change: VersionChange) -> Iterator[Finding]:
     """Blocks are only added: a signature given is not taken back by editing a file."""
-    if change.signature_before is None or change.signature_before == change.signature_after:
+    before, after = change.signature_before, change.signature_after
+    path = f"{change.artifact.path}/{SIGNATURE}"
+    if before is None or before == after:
+        return
+    if after is None:
+        yield found("STR-I007", path, f"the signatures of {change.artifact.short} are removed")
         return
     from strata_git.integrity.armor import ArmorError, missing_blocks
 
-    path = f"{change.artifact.path}/{SIGNATURE}"
     try:
-        gone = len(missing_blocks(change.signature_before, change.signature_after))
+        gone = before not in after if before.startswith(SSH_ARMOR) else bool(missing_blocks(before, after))
     except ArmorError as error:
         yield found("STR-I007", path, f"can no longer be read: {error}")
         return
     if gone:
-        yield found("STR-I007", path, f"{gone} signature(s) of {change.artifact.short} would be gone")
+        yield found("STR-I007", path, f"a signature of {change.artifact.short} is removed or changed")

@@ -28,8 +28,11 @@ def judge(exhibit: Exhibit, record: Reading) -> Account:
     account.findings.extend(judge_card(exhibit, figures))
     account.findings.extend(_judge_signature(record))
     account.findings.extend(_judge_format(exhibit, record))
+    artifact = text(record.value.get("artifact"))
+    content = exhibit.contents.get(artifact or "")
     account.facts.update(
-        artifact=text(record.value.get("artifact")),
+        artifact=artifact,
+        artifact_sha256=content.sha256 if content else None,
         format=text(record.value.get("format")),
         run=text(record.value.get("run")),
         inputs=[cited.facts for cited in citations(record.value.get("datasets"), "dataset")],

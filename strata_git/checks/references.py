@@ -61,6 +61,11 @@ def _judge_lineage(summary: Summary, summaries: Mapping[str, Summary]) -> Iterat
     run = text(summary.get("run"))
     if run is None or run not in summaries:
         return
+    written = {dig(output, "sha256") for output in items(summaries[run].get("outputs"))}
+    made = text(summary.get("artifact_sha256"))
+    if made is not None and made not in written:
+        message = f"{run} wrote no file with the digest of {text(summary.get('artifact'))}"
+        yield found("STR-X006", _place(summary), message)
     read = {dig(cited, "ref") for cited in items(summaries[run].get("inputs"))}
     for cited in items(summary.get("inputs")):
         target = text(dig(cited, "ref"))

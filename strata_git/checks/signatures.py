@@ -12,6 +12,7 @@ from strata_git.integrity.signer import is_signed
 if TYPE_CHECKING:
     from strata_git.integrity.signer import SignatureVerdict
 
+SSH_ARMOR = b"-----BEGIN SSH SIGNATURE-----"
 _RULES = {
     "malformed": "STR-S001",
     "bad": "STR-S002",
@@ -51,12 +52,16 @@ def judge_signatures(
 
 
 def _is_malformed(signature: bytes) -> bool:
+    """Whether there is anything but armored blocks. SSH signatures are their verifier's to judge."""
+    if signature.startswith(SSH_ARMOR):
+        return False
     from strata_git.integrity.armor import ArmorError, split_blocks
 
     try:
-        return not split_blocks(signature)
+        split_blocks(signature)
     except ArmorError:
         return True
+    return False
 
 
 def _judge_verdicts(path: str, verdicts: Sequence[SignatureVerdict]) -> Iterator[Finding]:

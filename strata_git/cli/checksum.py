@@ -26,15 +26,18 @@ def command(session: Session, places: tuple[str, ...], only_print: bool, style: 
     if only_print:
         print_sums(os.fspath(session.cwd), places or (".",), style)
         return
-    from strata_git.authoring.checksum import is_released, seal_directory
+    from strata_git.authoring.checksum import seal_directory
     from strata_git.authoring.targets import named_artifacts, work_artifacts
+    from strata_git.doctor.subject import commit_subject
 
     repo = session.repository()
     known = [artifact for artifact in work_artifacts(repo) if artifact.kind != "service"]
     if places:
         wanted = named_artifacts(repo, places, cwd=session.cwd, known=known)
     else:
-        wanted = [artifact for artifact in known if not is_released(repo, artifact)]
+        head = repo.head()
+        released = commit_subject(repo, head).artifacts if head else {}
+        wanted = [artifact for artifact in known if artifact not in released]
     sealed = [seal_directory(repo, artifact) for artifact in wanted]
     if style == "json":
         from strata_git.cli.output import out_json

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ import click
 
 from strata_git.cli.output import note, out
 from strata_git.cli.session import Session
-from strata_git.errors import UsageError
+from strata_git.errors import UsageError, printable
 
 if TYPE_CHECKING:
     from strata_git.doctor.verdict import Verdict
@@ -35,8 +36,10 @@ def command(
     """
     if sum((staged, revision is not None, commits is not None)) > 1:
         raise UsageError("--staged, --at and --range exclude each other.")
+    if paths and (staged or commits is not None):
+        raise UsageError("PATHS narrow down the working tree or --at REV; --staged and --range judge all they hold.")
     with _progress(style) as progress:
-        verdict = _judge(session, _repository_paths(session, paths), staged, revision, commits, progress)
+        verdict = _judge(session, _repository_paths(session, paths, revision), staged, revision, commits, progress)
     code = verdict.exit_code(strict=strict)
     _show(verdict, code, style)
     return code
@@ -65,7 +68,7 @@ def _judge(
     return judge.judge_worktree(repo, paths, progress=progress)
 
 
-def _repository_paths(session: Session, paths: tuple[str, ...]) -> list[str]:
+def _repository_paths(session: Session, paths: tuple[str, ...], at: str | None) -> list[str]:
     from pathlib import Path
 
     root = session.repository().worktree
@@ -76,8 +79,10 @@ def _repository_paths(session: Session, paths: tuple[str, ...]) -> list[str]:
         full = Path(session.cwd, path)
         full = full.parent.resolve() / full.name if full.name not in ("", "..", ".") else full.resolve()
         if not full.is_relative_to(root.resolve()):
-            raise UsageError(f"{path} is outside the repository.")
+            raise UsageError(f"{printable(path)} is outside the repository.")
         relative = full.relative_to(root.resolve()).as_posix()
+        if at is None and not os.path.lexists(full) and not session.repository().git("ls-files", "--", relative):
+            raise UsageError(f"{printable(path)} is not there: nothing would be judged.")
         if relative != ".":
             inside.append(relative)
     return inside
@@ -100,7 +105,8 @@ def _show(verdict: Verdict, code: int, style: str) -> None:
         out(to_text(verdict.findings))
     for gap in verdict.unjudged:
         note(f"not judged: {gap}")
-    told = count(verdict.findings) if verdict.findings else "nothing is wrong"
+    nothing = "nothing is wrong in what was judged" if verdict.unjudged else "nothing is wrong"
+    told = count(verdict.findings) if verdict.findings else nothing
     note(f"{verdict.subject}: {verdict.artifacts} artifacts judged, {told}.")
 
 

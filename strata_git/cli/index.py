@@ -12,8 +12,10 @@ from strata_git.cli.session import Session
 
 @click.command()
 @click.option("--json", "target", type=click.Path(dir_okay=False, path_type=Path), help="Write the index to this file.")
-@click.option("--at", "revision", default="HEAD", show_default=True, help="The commit whose artifacts are listed.")
-@click.option("--rebuild", is_flag=True, help="Forget what is remembered from earlier and read everything again.")
+@click.option(
+    "--at", "revision", default="HEAD", show_default=True, help="Artifacts as of this commit; stages as they are now."
+)
+@click.option("--rebuild", is_flag=True, help="Judge every artifact again, whatever is remembered.")
 @format_option
 @click.pass_obj
 def command(session: Session, target: Path | None, revision: str, rebuild: bool, style: str) -> None:
@@ -21,10 +23,9 @@ def command(session: Session, target: Path | None, revision: str, rebuild: bool,
     from strata_git.index.build import build
     from strata_git.index.export import index_document
     from strata_git.index.render import index_text
-    from strata_git.integrity.gpg import Gpg
 
     repo = session.repository()
-    index = build(repo, revision, Gpg(None, environ=session.environ), fresh=rebuild)
+    index = build(repo, revision, fresh=rebuild)
     if target is not None:
         from strata_git.load import dump_json
         from strata_git.repo.files import write_file

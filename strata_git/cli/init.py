@@ -10,6 +10,7 @@ import click
 from strata_git.authoring.init import Initialised, init
 from strata_git.cli.output import note, out
 from strata_git.cli.session import Session
+from strata_git.errors import StrataError
 
 
 @click.command()
@@ -33,12 +34,19 @@ def command(session: Session, directory: Path, example: bool, no_hooks: bool, no
     if made.kept:
         out(f"  kept {len(made.kept)} existing files: {', '.join(made.kept)}")
     if not no_hooks:
-        from strata_git.hooks.install import install
+        _install_hooks(made)
+    _tell_lacking(made)
+    _tell_next(made, root, session.cwd)
 
+
+def _install_hooks(made: Initialised) -> None:
+    from strata_git.hooks.install import install
+
+    try:
         for line in install(made.repository):
             out(f"  {line}")
-    _tell_lacking(made)
-    _tell_next(made, root, session.cwd, example)
+    except StrataError as error:  # the workspace is made all the same
+        note(f"The hooks were not installed: {error.message}\n  {error.hint}")
 
 
 def _tell_lacking(made: Initialised) -> None:
@@ -48,14 +56,15 @@ def _tell_lacking(made: Initialised) -> None:
             note(f"  {line}")
 
 
-def _tell_next(made: Initialised, root: Path, cwd: Path, example: bool) -> None:
+def _tell_next(made: Initialised, root: Path, cwd: Path) -> None:
     steps = [] if root == cwd else [f"cd {shlex.quote(str(root))}"]
     if made.written:
         added = "-A" if made.created else shlex.join(made.written)
         steps.append(f"git add {added} && git commit -m 'Make a workspace'")
     steps += ["git strata dataset add DATA.csv --name NAME", "git strata doctor"]
-    if example:
-        steps.append("git strata run experiments/FILE.yaml")
+    examples = [path for path in made.written if path.startswith("experiments/") and path.endswith(".yaml")]
+    if examples:
+        steps.append(f"git strata run {examples[0]}")
     out("\nNext:")
     for step in steps:
         out(f"  {step}")

@@ -10,7 +10,9 @@ from strata_git.cli.session import Session
 
 @click.command()
 @click.argument("reference")
-@click.option("--at", "revision", default="HEAD", show_default=True, help="The commit in which to look.")
+@click.option(
+    "--at", "revision", default="HEAD", show_default=True, help="Artifacts as of this commit; stages as they are now."
+)
 @format_option
 @click.pass_obj
 def command(session: Session, reference: str, revision: str, style: str) -> int:
@@ -27,7 +29,7 @@ def command(session: Session, reference: str, revision: str, style: str) -> int:
     from strata_git.integrity.gpg import Gpg
 
     repo, verifier = session.repository(), Gpg(None, environ=session.environ)
-    index = build(repo, revision, verifier)
+    index = build(repo, revision)
     lineage = lineage_of(repo, index, reference, verifier)
     if style == "json":
         out_json(lineage_document(lineage, index.revision))

@@ -11,7 +11,9 @@ from strata_git.contracts.layout import KINDS
 
 @click.command("list")
 @click.argument("plural", metavar="|".join(KINDS), type=click.Choice(list(KINDS)))
-@click.option("--at", "revision", default="HEAD", show_default=True, help="The commit whose artifacts are listed.")
+@click.option(
+    "--at", "revision", default="HEAD", show_default=True, help="Artifacts as of this commit; stages as they are now."
+)
 @format_option
 @click.pass_obj
 def command(session: Session, plural: str, revision: str, style: str) -> None:
@@ -20,10 +22,9 @@ def command(session: Session, plural: str, revision: str, style: str) -> None:
     from strata_git.index.export import list_document
     from strata_git.index.render import HEADS, list_rows
     from strata_git.index.select import records_of
-    from strata_git.integrity.gpg import Gpg
 
     kind = KINDS[plural]
-    index = build(session.repository(), revision, Gpg(None, environ=session.environ))
+    index = build(session.repository(), revision)
     records = records_of(index, kind)
     if style == "json":
         out_json(list_document(index, plural, records))

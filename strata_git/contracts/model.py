@@ -63,7 +63,7 @@ class Metric(Contract):
 class ModelMetrics(Contract):
     """metrics.yaml: the figures a model is judged and promoted by."""
 
-    metrics: dict[Label, Metric]
+    metrics: dict[Label, Metric] = Field(min_length=1)
 
 
 class _Lenient(Contract):

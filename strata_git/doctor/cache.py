@@ -5,11 +5,14 @@ from __future__ import annotations
 import contextlib
 import json
 import sqlite3
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 _SCHEMA = "CREATE TABLE IF NOT EXISTS kept (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID"
 _AT_ONCE = 900
+_MARK = 8
+_NOT_DAMAGE = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_FULL})
 
 
 class Cache:
@@ -25,7 +28,7 @@ class Cache:
             self._db = self._opened()
         except (sqlite3.Error, OSError):
             with contextlib.suppress(sqlite3.Error, OSError):
-                path.unlink(missing_ok=True)
+                self._remove()
                 self._db = self._opened()
 
     def get(self, keys: Iterable[str]) -> dict[str, object]:
@@ -39,9 +42,9 @@ class Cache:
                 part = wanted[at : at + _AT_ONCE]
                 marks = ",".join("?" * len(part))
                 rows = self._db.execute(f"SELECT key, value FROM kept WHERE key IN ({marks})", part)  # noqa: S608 - marks only
-                found.update((key, json.loads(value)) for key, value in rows)
-        except (sqlite3.Error, ValueError):
-            self._discard()
+                found.update((key, json.loads(value[_MARK:])) for key, value in rows if _is_whole(value))
+        except (sqlite3.Error, ValueError) as error:
+            self._give_up(error)
             return {}
         return found
 
@@ -49,12 +52,12 @@ class Cache:
         """Keep values (JSON-able) under their keys."""
         if self._db is None or not values:
             return
-        rows = [(key, json.dumps(value, separators=(",", ":"))) for key, value in values.items()]
+        rows = [(key, _marked(json.dumps(value, separators=(",", ":")))) for key, value in values.items()]
         try:
             with self._db:
                 self._db.executemany("INSERT OR REPLACE INTO kept VALUES (?, ?)", rows)
-        except sqlite3.Error:
-            self._discard()
+        except sqlite3.Error as error:
+            self._give_up(error)
 
     def close(self) -> None:
         """Let go of the file."""
@@ -75,7 +78,21 @@ class Cache:
             raise
         return db
 
-    def _discard(self) -> None:
+    def _give_up(self, error: Exception) -> None:
         self.close()
-        with contextlib.suppress(OSError):
-            self._path.unlink(missing_ok=True)
+        if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _NOT_DAMAGE:
+            with contextlib.suppress(OSError):
+                self._remove()
+
+    def _remove(self) -> None:
+        for suffix in ("-wal", "-shm", ""):  # a log left behind would be replayed into the next file
+            Path(f"{self._path}{suffix}").unlink(missing_ok=True)
+
+
+def _marked(text: str) -> str:
+    return f"{zlib.crc32(text.encode()):08x}{text}"
+
+
+def _is_whole(value: object) -> bool:
+    """Whether a value is what was put there: SQLite does not notice a flipped bit in a text."""
+    return isinstance(value, str) and value[:_MARK] == f"{zlib.crc32(value[_MARK:].encode()):08x}"

@@ -6,7 +6,7 @@ Every door gathers facts (history, signatures, settings), lets the same rules ju
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from strata_git.checks.engine import Judgement, Summary, judge_links
 from strata_git.checks.finding import Finding
@@ -30,7 +30,7 @@ from strata_git.doctor.workspace import judge_loose
 from strata_git.errors import StrataError, printable
 from strata_git.repo.command import Repository
 from strata_git.repo.history import Commit, is_shallow, list_commits, read_commits
-from strata_git.repo.staged import Change, staged_changes
+from strata_git.repo.staged import Change, commit_parents, staged_changes
 from strata_git.repo.tree import commit_tree, index_tree
 
 SHALLOW = "history before the shallow boundary (git fetch --unshallow)"
@@ -53,14 +53,13 @@ def judge_staged(
     """Judge what the next commit would hold. `narrow` (hooks) judges only what it changes and what that cites.
 
     `changes` stand in for what is staged (a hook knows already, and adds what it is about to seal). `parents` are the
-    commits the next one will have, when the caller knows more of them than HEAD.
+    commits the next one will descend from, where the caller knows them.
     """
     repo.require_worktree()
     staged = list(changes) if changes is not None else staged_changes(repo, WATCHED)
     subject = narrow_subject(repo, staged) if narrow else staged_subject(repo, staged)
     verdict = _judge_subject(repo, subject, (), None)
-    head = repo.head()
-    known = list(parents) or ([head] if head else [])
+    known = list(parents) or commit_parents(repo)
     touched = sorted({a.path for change in staged if (a := artifact_of(change.path))})
     tree = index_tree(repo, touched, [c for c in staged if artifact_of(c.path)])
     return _with(verdict, judge_staged_versions(repo, tree, staged, known))
@@ -94,15 +93,12 @@ def judge_commits(
     verdict = Verdict(f"{len(commits)} commits up to {tip}", ordered(findings))
     for commit in commits:
         changes = _changes_of(repo, commit)
-        artifacts = {a for c in changes if (a := artifact_of(c.path))}
-        if artifacts or any(artifact_of(c.path) is None for c in changes):
-            inner = _judge_subject(
-                repo, commit_subject(repo, commit.oid), [a.path for a in artifacts] or ["."], progress
-            )
-            kept = [_at(f, commit.oid) for f in inner.findings if f.severity != "info"]
-            verdict = verdict.joined(Verdict("", tuple(kept), inner.artifacts, inner.fresh))
-    unjudged = (SHALLOW,) if is_shallow(repo) else ()
-    return Verdict(verdict.subject, verdict.findings, verdict.artifacts, verdict.fresh, unjudged)
+        places = {artifact.path if (artifact := artifact_of(c.path)) else c.path for c in changes}
+        if places:
+            inner = _judge_subject(repo, commit_subject(repo, commit.oid), sorted(places), progress)
+            kept = tuple(_at(f, commit.oid) for f in inner.findings if f.severity != "info")
+            verdict = verdict.joined(replace(inner, findings=kept))
+    return replace(verdict, unjudged=(*verdict.unjudged, SHALLOW)) if is_shallow(repo) else verdict
 
 
 def summaries(
@@ -172,7 +168,7 @@ def _judge_links(
         more, _fresh = judgements(subject, subject.learn([a for one in absent if (a := _artifact(one))]), cache)
         known |= {artifact.reference: judgement.summary for artifact, judgement in more.items()}
     dangling = _cited(known.values()) - known.keys()
-    return list(judge_links(known, touched, removed=_removed(repo, dangling)))
+    return list(judge_links(known, touched, removed=_removed(repo, dangling, subject.commit)))
 
 
 def _cited(summaries: Iterable[Summary]) -> set[str]:
@@ -186,13 +182,12 @@ def _cited(summaries: Iterable[Summary]) -> set[str]:
     return cited
 
 
-def _removed(repo: Repository, references: Iterable[str]) -> set[str]:
-    """Those of `references` that some commit of HEAD's history holds."""
-    head = repo.head()
+def _removed(repo: Repository, references: Iterable[str], commit: str | None) -> set[str]:
+    """Those of `references` that some commit of the history of `commit` holds."""
     gone = set()
     for reference in references:
         artifact = _artifact(reference)
-        if head and artifact and repo.git("rev-list", "-1", head, "--", artifact.path).strip():
+        if commit and artifact and repo.git("rev-list", "-1", commit, "--", artifact.path).strip():
             gone.add(reference)
     return gone
 
@@ -245,8 +240,6 @@ def _within(path: str, paths: Sequence[str]) -> bool:
 
 
 def _at(finding: Finding, commit: str) -> Finding:
-    from dataclasses import replace
-
     return finding if finding.commit else replace(finding, commit=commit)
 
 

@@ -25,7 +25,7 @@ WATCHED = (*ROOTS, SETTINGS, ".strata", ".gitattributes")
 class Subject:
     """`artifacts` maps each artifact directory to its tree id; `loose` holds the watched files that lie in none.
 
-    `files` lists the directories asked for.
+    `files` lists the directories asked for. `commit` is the commit that is judged, or that lies underneath.
     """
 
     name: str
@@ -33,6 +33,7 @@ class Subject:
     loose: ListedTree
     files: Callable[[Collection[str]], ListedTree]
     narrow: bool = False
+    commit: str | None = None
     elsewhere: Callable[[Collection[Artifact]], dict[Artifact, str]] | None = None
 
     def learn(self, artifacts: Collection[Artifact]) -> list[Artifact]:
@@ -47,7 +48,11 @@ def commit_subject(repo: Repository, commit: str) -> Subject:
     """The tree of a commit."""
     artifacts, loose = _scan(repo, commit)
     return Subject(
-        f"commit {commit}", artifacts, ListedTree(repo, loose), lambda paths: commit_tree(repo, commit, paths)
+        f"commit {commit}",
+        artifacts,
+        ListedTree(repo, loose),
+        lambda paths: commit_tree(repo, commit, paths),
+        commit=commit,
     )
 
 
@@ -58,8 +63,7 @@ def staged_subject(repo: Repository, changes: list[Change] | None = None) -> Sub
     by_path = {change.path for change in changes}
 
     def files(paths: Collection[str]) -> ListedTree:
-        below = [c for c in changes if any(c.path == path or c.path.startswith(f"{path}/") for path in paths)]
-        return index_tree(repo, paths, below)
+        return index_tree(repo, paths, _below(changes, paths))
 
     changed = [Entry(c.path, c.new_mode, c.new_oid) for c in changes if c.status != "D"]
     return _overlaid(repo, "the staged tree", by_path, changed, files)
@@ -77,8 +81,7 @@ def narrow_subject(repo: Repository, changes: list[Change]) -> Subject:
     loose += [Entry(c.path, c.new_mode, c.new_oid) for c in changes if c.path in settled and c.status != "D"]
 
     def files(paths: Collection[str]) -> ListedTree:
-        below = [c for c in changes if any(c.path == path or c.path.startswith(f"{path}/") for path in paths)]
-        return index_tree(repo, paths, below)
+        return index_tree(repo, paths, _below(changes, paths))
 
     touched = sorted({a for c in changes if (a := artifact_of(c.path))})
     listed = files([artifact.path for artifact in touched])
@@ -89,7 +92,7 @@ def narrow_subject(repo: Repository, changes: list[Change]) -> Subject:
         found = repo.objects.lookup(names)
         return {names[name]: row[0] for name, row in found if row is not None and row[1] == "tree"}
 
-    return Subject("the staged tree", known, ListedTree(repo, loose), files, narrow=True, elsewhere=elsewhere)
+    return Subject("the staged tree", known, ListedTree(repo, loose), files, True, head, elsewhere)
 
 
 def work_subject(repo: Repository) -> Subject:
@@ -147,7 +150,13 @@ def _overlaid(
                 changed.append(blocking)
     kept = [entry for entry in loose if entry.path not in changed_paths]
     added = [entry for entry in changed if artifact_of(entry.path) is None or entry.path == _place(entry.path)]
-    return Subject(name, artifacts, ListedTree(repo, [*kept, *added]), files)
+    return Subject(name, artifacts, ListedTree(repo, [*kept, *added]), files, commit=head)
+
+
+def _below(changes: Iterable[Change], artifacts: Collection[str]) -> list[Change]:
+    """The changes in these artifact directories, or in their place."""
+    wanted = frozenset(artifacts)
+    return [change for change in changes if _place(change.path) in wanted]
 
 
 def _place(path: str) -> str:

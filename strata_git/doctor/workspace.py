@@ -47,7 +47,12 @@ def judge_loose(subject: Subject, paths: Sequence[str], cache: Cache) -> list[Fi
         findings = [finding for finding in findings if finding.severity != "info"]
     if not paths:
         return findings
-    return [f for f in findings if any(f.path == one or f.path.startswith(f"{one}/") for one in paths)]
+    return [f for f in findings if any(_related(f.path, one) for one in paths)]
+
+
+def _related(place: str, asked: str) -> bool:
+    """Whether a finding's place lies in what was asked about, or is a directory around it."""
+    return place == asked or place.startswith(f"{asked}/") or asked.startswith(f"{place}/")
 
 
 def _thawed(value: object) -> list[Finding] | None:

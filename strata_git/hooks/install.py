@@ -19,7 +19,7 @@ from strata_git.resources import folder
 
 NAMES = ("pre-commit", "pre-merge-commit", "post-commit", "pre-push")
 _MARK = b"# git-strata"
-_LFS = re.compile(rb"git lfs (post-checkout|post-commit|post-merge|pre-push)\b")
+_LFS = rb'#!/bin/sh\n(command -v git-lfs [^\n]*\n)?git lfs %s "\$@"\n?'
 _FRAMEWORKS = {b"pre-commit.com": "pre-commit", b"prek": "prek", b"husky": "husky", b"lefthook": "lefthook"}
 
 
@@ -82,6 +82,8 @@ def hook_state(repo: Repository, name: str) -> HookState:
     """Who owns a hook."""
     path = hooks_dir(repo) / name
     try:
+        if path.is_symlink():
+            return HookState(name, path, "foreign", "symbolic link")
         data = path.read_bytes()
     except FileNotFoundError:
         return HookState(name, path, "absent")
@@ -90,8 +92,9 @@ def hook_state(repo: Repository, name: str) -> HookState:
     if _MARK in data:
         plain = re.sub(rb"(?m)^hook='.*'$", b"hook=''", data)
         ours = re.sub(rb"(?m)^hook='.*'$", b"hook=''", _source(name))
-        return HookState(name, path, "ours" if plain == ours else "changed")
-    if _LFS.search(data) and data.count(b"\n") <= 4:
+        runs = os.access(path, os.X_OK)  # git passes over a hook that is not executable
+        return HookState(name, path, "ours" if plain == ours and runs else "changed")
+    if re.fullmatch(_LFS % name.encode(), data):
         return HookState(name, path, "git-lfs")
     owner = next((name for mark, name in _FRAMEWORKS.items() if mark in data.lower()), "")
     return HookState(name, path, "foreign", owner)
@@ -99,8 +102,8 @@ def hook_state(repo: Repository, name: str) -> HookState:
 
 def hooks_dir(repo: Repository) -> Path:
     """Where git looks for hooks here. Raises StrataError where that is shared with other repositories."""
-    shared = repo.try_user_git("config", "--global", "--get", "core.hooksPath")
-    if shared.code == 0 and shared.out.strip():
+    shared = repo.try_user_git("config", "--show-scope", "--get", "core.hooksPath")
+    if shared.code == 0 and shared.out.split(b"\t")[0] in (b"global", b"system"):
         raise StrataError(
             "core.hooksPath of your global git configuration sends every repository to one hooks directory.",
             hint="git config --global --unset core.hooksPath   or call `git-strata-hook NAME` from the hooks there",
@@ -125,7 +128,8 @@ def _foreign(state: HookState) -> str:
     if state.detail in ("pre-commit", "prek"):
         ids = "strata, strata-seal-sync"
         return f"{state.name}: belongs to {state.detail}; add our hooks to .pre-commit-config.yaml (ids: {ids})"
-    owner = f"belongs to {state.detail}" if state.detail else "is a script of somebody else"
+    belongs = {"": "is a script of somebody else", "symbolic link": "is a symbolic link"}
+    owner = belongs.get(state.detail, f"belongs to {state.detail}")
     return f'{state.name}: {owner} and is left as it is; call `{entry} "$@"` from it'
 
 

@@ -18,7 +18,7 @@ from strata_git.doctor.subject import WATCHED
 from strata_git.doctor.verdict import ordered
 from strata_git.errors import printable
 from strata_git.repo.command import Repository
-from strata_git.repo.staged import Change, staged_changes
+from strata_git.repo.staged import Change, commit_parents, staged_changes
 from strata_git.repo.tree import ListedTree, index_tree
 from strata_git.repo.worktree import unstaged_paths
 
@@ -51,33 +51,31 @@ def run(repo: Repository, arguments: Sequence[str]) -> int:  # noqa: ARG001 - ev
     return 0
 
 
-def commit_parents(repo: Repository) -> list[str]:
-    """The commits the next one will descend from: HEAD, and what is being merged.
-
-    After a clean merge git has not written MERGE_HEAD yet when it asks pre-merge-commit, but it names each head it
-    merges in a variable GITHEAD_<id>.
-    """
-    head = repo.head()
-    parents = [head] if head else []
-    try:
-        merged = (repo.git_dir / "MERGE_HEAD").read_text("ascii").split()
-    except OSError:
-        merged = [name[8:] for name in repo.environ if name.startswith("GITHEAD_")]
-    return parents + [oid for oid in merged if oid not in parents and repo.resolve(oid) == oid]
-
-
 def _plan(repo: Repository, changes: Sequence[Change], parents: Sequence[str]) -> _Plan:
     plan = _Plan()
     touched = sorted({a for change in changes if (a := artifact_of(change.path)) and a.frozen})
     ids = tree_ids(repo, [f"{parent}:{artifact.path}" for artifact in touched for parent in parents])
     tree = index_tree(repo, [a.path for a in touched], [c for c in changes if artifact_of(c.path)])
+    new = []
     for artifact in touched:
         released = [parent for parent in parents if ids[f"{parent}:{artifact.path}"]]
         if released and not _amending(repo, tree, artifact, changes, parents):
             continue
         if tree.under(artifact.path):
-            _plan_one(repo, tree, artifact, plan)
+            new.append(artifact)
+    unstaged = _unstaged(repo, new)
+    for artifact in new:
+        _plan_one(repo, tree, artifact, unstaged.get(artifact, []), plan)
     return plan
+
+
+def _unstaged(repo: Repository, artifacts: Sequence[Artifact]) -> dict[Artifact, list[str]]:
+    left: dict[Artifact, list[str]] = {}
+    for path in unstaged_paths(repo, [artifact.path for artifact in artifacts]) if artifacts else ():
+        artifact = artifact_of(path)
+        if artifact is not None and path != f"{artifact.path}/{CHECKSUMS}":
+            left.setdefault(artifact, []).append(path)
+    return left
 
 
 def _amending(
@@ -88,8 +86,7 @@ def _amending(
     return bool(payload) and bool(tree.under(artifact.path)) and amendable(repo, artifact, parents)
 
 
-def _plan_one(repo: Repository, tree: ListedTree, artifact: Artifact, plan: _Plan) -> None:
-    left = [path for path in unstaged_paths(repo, [artifact.path]) if not path.endswith(f"/{CHECKSUMS}")]
+def _plan_one(repo: Repository, tree: ListedTree, artifact: Artifact, left: Sequence[str], plan: _Plan) -> None:
     for path in left:
         message = f"is not staged, but {artifact.short} is released by this commit"
         plan.findings.append(found("STR-C008", path, message))

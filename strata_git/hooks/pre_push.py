@@ -11,10 +11,11 @@ from strata_git.checks.finding import Finding, found
 from strata_git.doctor.judge import judge_commits
 from strata_git.doctor.verdict import ordered
 from strata_git.errors import StrataError, printable
-from strata_git.hooks.events import judge_event_refs
+from strata_git.hooks.events import is_event_ref, judge_event_refs
 from strata_git.repo.command import Repository
 from strata_git.repo.history import is_ancestor, list_commits
 from strata_git.repo.notes import NOTES_REF
+from strata_git.repo.refs import list_refs
 
 TOLD = 20
 
@@ -61,8 +62,10 @@ def run(repo: Repository, arguments: Sequence[str]) -> int:
 def parse_lines(data: bytes) -> list[Push]:
     """The lines of standard input. Raises StrataError for a line that git would not write."""
     pushes = []
-    for line in os.fsdecode(data).splitlines():
-        fields = line.split(" ")
+    for line in os.fsdecode(data).split("\n"):
+        fields = line.rsplit(" ", 3)  # what is pushed may be an expression with spaces: HEAD^{/fix it}
+        if not line:
+            continue
         if len(fields) != 4:
             raise StrataError(f"pre-push was handed a line it cannot read: {printable(line)}")
         pushes.append(Push(*fields))
@@ -81,9 +84,7 @@ def judge_pushes(repo: Repository, pushes: Sequence[Push], remote: str) -> tuple
 
 def _judge_ref(repo: Repository, push: Push) -> list[Finding]:
     name = push.remote_ref
-    from strata_git.ledger.names import parse_tag
-
-    event = name.startswith("refs/tags/") and parse_tag(name.removeprefix("refs/tags/")) is not None
+    event = is_event_ref(name)
     guarded = event or name.startswith(("refs/strata/ledger/", "refs/strata/approvals/")) or name == NOTES_REF
     if not guarded:
         return []
@@ -112,8 +113,7 @@ def _judge_commits(repo: Repository, pushes: Sequence[Push], remote: str) -> lis
     if not tips:
         return []
     if remote:
-        out = repo.git("for-each-ref", "--format=%(objectname)", f"refs/remotes/{remote}/")
-        bases |= {oid for oid in out.decode().split() if repo.resolve(oid)}
+        bases |= {ref.oid for ref in list_refs(repo, f"refs/remotes/{remote}/") if ref.kind == "commit"}
     new = list_commits(repo, *tips, *(f"^{base}" for base in sorted(bases)))
     if not new:
         return []

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 
-from strata_git.authoring.seal import Seal
+from strata_git.authoring.seal import Seal, note_sealed
 from strata_git.config import load_settings
 from strata_git.contracts.layout import SETTINGS, SIGNATURE
 from strata_git.errors import StrataError
@@ -19,13 +18,16 @@ def sign_sealed(repo: Repository, seals: Sequence[Seal]) -> list[str]:
 
     A key that wants a passphrase is no reason to refuse a commit: pre-push and promote ask again.
     """
-    settings = load_settings(read_plain(repo, SETTINGS))
+    try:
+        settings = load_settings(read_plain(repo, SETTINGS))
+    except StrataError as error:
+        return [f"nothing is signed: {error.message}"]
     if not settings.signing_on_commit:
         return []
     from strata_git.integrity.gpg import Gpg
 
     told = []
-    lines = []
+    signed: dict[str, str] = {}
     for seal in seals:
         try:
             key = settings.signing_key or repo.user_config("user.signingkey") or ""
@@ -34,8 +36,10 @@ def sign_sealed(repo: Repository, seals: Sequence[Seal]) -> list[str]:
             told.append(f"{seal.artifact.path} is committed unsigned: {error.message}")
             continue
         path = f"{seal.artifact.path}/{SIGNATURE}"
-        lines.append(b"100644 " + repo.write_object("blob", block).encode() + b"\t" + os.fsencode(path) + b"\0")
+        signed[path] = repo.write_object("blob", block)
         write_file(repo.require_worktree() / path, block)
-    if lines:
-        repo.git("update-index", "--add", "-z", "--index-info", input=b"".join(lines))
+    if signed:
+        lines = "".join(f"100644 {oid}\t{path}\0" for path, oid in signed.items())
+        repo.git("update-index", "--add", "-z", "--index-info", input=lines.encode())
+        note_sealed(repo, signed)
     return told

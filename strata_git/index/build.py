@@ -7,7 +7,7 @@ What is kept from one build to the next are the verdicts of `doctor`, by tree id
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from strata_git.checks.engine import Judgement, judge_links
 from strata_git.checks.finding import Finding
@@ -15,11 +15,12 @@ from strata_git.contracts.layout import Artifact
 from strata_git.doctor.cache import Cache
 from strata_git.doctor.judge import open_cache, require_commit
 from strata_git.doctor.judgements import judgements
+from strata_git.doctor.settings import settings_of
 from strata_git.doctor.signatures import signature_facts
 from strata_git.doctor.subject import commit_subject
 from strata_git.index.origins import Origins, read_origins
-from strata_git.index.records import ArtifactRecord, Index, Removed, Signature, StageRecord, model_file, record_of
-from strata_git.index.stages import read_stages
+from strata_git.index.records import ArtifactRecord, Index, Removed, Signature, model_file, record_of
+from strata_git.index.stages import Stages, read_stages
 from strata_git.index.vouch import Verifier, claimed_signers, signer
 from strata_git.integrity.checksums import SIZE_LIMIT, ChecksumError, parse
 from strata_git.integrity.signer import SignatureVerdict
@@ -29,7 +30,6 @@ from strata_git.repo.objects import TooLarge
 
 Progress = Callable[[int], None]
 CACHE = "verdicts.sqlite"
-Judged = Mapping[Artifact, tuple[str, Judgement]]
 
 
 def build(
@@ -50,22 +50,53 @@ def build(
     if revision == "HEAD" and repo.head() is None:
         return Index()
     commit = require_commit(repo, revision)
-    judged, signers = _judge(repo, commit, fresh, progress)
-    records = [_record(repo, artifact, *judged[artifact], signers.get(artifact, ())) for artifact in judged]
+    case = _judge(repo, commit, fresh, progress)
+    records = [_record(repo, case, artifact) for artifact in case.judged]
     origins = read_origins(repo, commit, [record.code.commit for record in records if record.code])
-    events, complaints = read_stages(repo, verifier)
-    placed = [_place(record, origins, events) for record in records]
-    removed = [artifact for artifact in origins.first if artifact not in judged]
+    stages = read_stages(repo, verifier, repository=case.repository)
+    removed = sorted((artifact for artifact in origins.first if artifact not in case.judged), key=order)
+    coded = {record.code.commit for record in records if record.code}
     return Index(
         commit,
-        artifacts=tuple(sorted(placed, key=lambda record: order(record.artifact))),
-        removed=tuple(Removed(artifact, origins.introduced(artifact)) for artifact in sorted(removed, key=order)),
-        events=events,
-        findings=_judge_links(judged, removed),
-        complaints=complaints,
-        commits={oid: origins.commits[oid] for oid in sorted(_code_commits(records) & origins.commits.keys())},
+        artifacts=tuple(
+            _placed(record, origins, stages) for record in sorted(records, key=lambda r: order(r.artifact))
+        ),
+        removed=tuple(Removed(artifact, origins.introduced(artifact)) for artifact in removed),
+        events=stages.events,
+        findings=_judge_links(case.judged, removed),
+        complaints=stages.complaints,
+        commits={oid: origins.commits[oid] for oid in sorted(coded & origins.commits.keys())},
         shallow=is_shallow(repo),
     )
+
+
+def order(artifact: Artifact) -> tuple[str, str, int]:
+    """How artifacts are listed: by kind and name, versions by number."""
+    return artifact.kind, artifact.name, artifact.number
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """The artifacts of a tree by their tree ids, what was judged of them, who signed them, and the workspace's UUID."""
+
+    trees: Mapping[Artifact, str]
+    judged: Mapping[Artifact, Judgement]
+    signers: Mapping[Artifact, tuple[Signature, ...]]
+    repository: str
+
+
+def _judge(repo: Repository, commit: str, fresh: bool, progress: Progress | None) -> _Case:
+    """Judge and verify; both are remembered from before where possible."""
+    subject = commit_subject(repo, commit)
+    cache = _Unread(repo.cache_dir / CACHE) if fresh else open_cache(repo)
+    try:
+        judged, _ = judgements(subject, subject.artifacts, cache, progress)
+        facts = signature_facts(repo, judged, cache)
+        settings = settings_of(subject, cache)
+    finally:
+        cache.close()
+    signers = {artifact: _signers(*fact) for artifact, fact in facts.items()}
+    return _Case(subject.artifacts, judged, signers, settings.repository)
 
 
 class _Unread(Cache):
@@ -76,44 +107,20 @@ class _Unread(Cache):
         return {}
 
 
-def order(artifact: Artifact) -> tuple[str, str, int]:
-    """How artifacts are listed: by kind and name, versions by number."""
-    return artifact.kind, artifact.name, artifact.number
-
-
-def _judge(
-    repo: Repository, commit: str, fresh: bool, progress: Progress | None
-) -> tuple[Judged, dict[Artifact, tuple[Signature, ...]]]:
-    """Every artifact's tree id and judgement, and who signed it; both remembered from before where possible."""
-    subject = commit_subject(repo, commit)
-    cache = _Unread(repo.cache_dir / CACHE) if fresh else open_cache(repo)
-    try:
-        done, _ = judgements(subject, subject.artifacts, cache, progress)
-        facts = signature_facts(repo, done, cache)
-    finally:
-        cache.close()
-    judged = {artifact: (subject.artifacts[artifact], judgement) for artifact, judgement in done.items()}
-    return judged, {artifact: _signers(*fact) for artifact, fact in facts.items()}
-
-
 def _signers(armored: bytes, verdicts: Sequence[SignatureVerdict] | None) -> tuple[Signature, ...]:
     return claimed_signers(armored) if verdicts is None else tuple(signer(verdict) for verdict in verdicts)
 
 
-def _judge_links(judged: Judged, removed: Iterable[Artifact]) -> tuple[Finding, ...]:
-    summaries = {artifact.reference: judgement.summary for artifact, (_, judgement) in judged.items()}
+def _judge_links(judged: Mapping[Artifact, Judgement], removed: Iterable[Artifact]) -> tuple[Finding, ...]:
+    summaries = {artifact.reference: judgement.summary for artifact, judgement in judged.items()}
     return judge_links(summaries, removed={artifact.reference for artifact in removed})
 
 
-def _code_commits(records: Iterable[ArtifactRecord]) -> set[str]:
-    return {record.code.commit for record in records if record.code}
-
-
-def _record(
-    repo: Repository, artifact: Artifact, tree: str, judgement: Judgement, signers: tuple[Signature, ...]
-) -> ArtifactRecord:
+def _record(repo: Repository, case: _Case, artifact: Artifact) -> ArtifactRecord:
     """The record, with its signers and what only a model's CHECKSUMS.txt tells."""
-    record = replace(record_of(artifact, tree, judgement), signers=signers)
+    judgement = case.judged[artifact]
+    record = record_of(artifact, case.trees[artifact], judgement)
+    record = replace(record, signers=case.signers.get(artifact, ()))
     if artifact.kind != "model" or record.checksums_oid is None:
         return record
     try:
@@ -130,11 +137,11 @@ def _sums(data: bytes) -> Mapping[str, str]:
         return {}
 
 
-def _place(record: ArtifactRecord, origins: Origins, events: Iterable[StageRecord]) -> ArtifactRecord:
+def _placed(record: ArtifactRecord, origins: Origins, stages: Stages) -> ArtifactRecord:
     """`record` in its history and its stages."""
     return replace(
         record,
         introduced=origins.introduced(record.artifact),
         boundary=origins.cut(record.artifact),
-        stages=tuple(sorted({e.stage for e in events if e.current and e.model == record.artifact})),
+        stages=(stages.placed[record.artifact],) if record.artifact in stages.placed else (),
     )

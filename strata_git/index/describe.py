@@ -2,37 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from strata_git.contracts.tree import REGULAR, relative
 from strata_git.index.lineage import Lineage, trace, used_by
-from strata_git.index.records import ArtifactRecord, Index, StageRecord
+from strata_git.index.records import Description, FileRecord, Index
 from strata_git.index.select import select
 from strata_git.index.vouch import Verifier, vouched
 from strata_git.repo.command import Repository
 from strata_git.repo.tree import ListedTree, commit_tree
-
-
-@dataclass(frozen=True, slots=True)
-class FileRecord:
-    """One file: name below the artifact's directory, SHA-256 (None when the object is absent), bytes, and how it is
-    stored (`blob`, `pointer`, `malformed`; `absent`; `other` for links)."""
-
-    name: str
-    sha256: str | None
-    size: int
-    stored: str
-
-
-@dataclass(frozen=True, slots=True)
-class Description:
-    """All about one artifact: its record with signatures checked, its files, its events, and who names it."""
-
-    record: ArtifactRecord
-    files: tuple[FileRecord, ...]
-    events: tuple[StageRecord, ...]
-    used_by: tuple[str, ...]
-    revision: str
 
 
 def describe(repo: Repository, index: Index, reference: str, verifier: Verifier | None = None) -> Description:

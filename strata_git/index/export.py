@@ -7,9 +7,8 @@ from collections.abc import Iterable, Mapping
 
 from strata_git.checks.formats import as_plain
 from strata_git.contracts.layout import KINDS
-from strata_git.index.describe import Description
 from strata_git.index.lineage import Edge, Lineage, Mark, Node, edges_of
-from strata_git.index.records import ArtifactRecord, Index, Introduction, Removed, Signature, StageRecord
+from strata_git.index.records import ArtifactRecord, Description, Index, Introduction, Removed, Signature, StageRecord
 
 INDEX, LISTING, ARTIFACT, LINEAGE = (f"strata/{name}/v1" for name in ("index", "list", "artifact", "lineage"))
 Plain = dict[str, object]
@@ -160,6 +159,7 @@ def _event(event: StageRecord) -> Plain:
         "model": event.model.reference,
         "action": event.action,
         "stage": event.stage,
+        "origin": event.origin,
         "tag": event.tag,
         "oid": event.oid,
         "commit": event.commit,

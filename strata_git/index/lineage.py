@@ -10,10 +10,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from strata_git.checks.finding import Finding, found
-from strata_git.contracts.layout import METADATA, artifact_of, parse_reference
+from strata_git.contracts.layout import artifact_of, parse_reference
 from strata_git.index.records import ArtifactRecord, Cited, Index, Introduction, StageRecord
 
-OUTPUT_RULE = "STR-X002"
 """What a model breaks whose file is none of its run's outputs."""
 EVENT_RULE = "STR-P011"
 """What an event breaks that vouches for other content than the model has."""
@@ -167,12 +166,11 @@ def _agree(claimed: Mark, actual: Mark) -> bool | None:
 
 
 def _reach(edges: Iterable[Edge], start: str, *, backwards: bool) -> set[str]:
-    """Everything from which (`backwards`) or to which the edges lead, `start` included; stages are left to the end."""
+    """Everything from which (`backwards`) or to which the edges lead, `start` included."""
     steps: dict[str, list[str]] = {}
     for edge in edges:
-        if edge.relation != "stage":
-            here, there = (edge.target, edge.source) if backwards else (edge.source, edge.target)
-            steps.setdefault(here, []).append(there)
+        here, there = (edge.target, edge.source) if backwards else (edge.source, edge.target)
+        steps.setdefault(here, []).append(there)
     seen, left = {start}, [start]
     while left:
         for there in steps.get(left.pop(), ()):
@@ -219,16 +217,8 @@ def _findings(index: Index, way: Collection[str], edges: Iterable[Edge]) -> Iter
             yield finding
     models = {record.reference: record for record in on_way if record.artifact.kind == "model"}
     for edge in edges:
-        if edge.matches is False and edge.relation == "output" and edge.claimed.sha256 is not None:
-            yield _strange_output(models[edge.target], edge)
-        elif edge.matches is False and edge.relation == "stage":
+        if edge.matches is False and edge.relation == "stage":
             message = f"event {edge.target} vouches for digest {edge.claimed.digest}, it is {edge.actual.digest}"
             yield found(EVENT_RULE, models[edge.source].artifact.path, message)
     for name in sorted({record.artifact.name for record in models.values()}):
-        yield from index.complaints.get(name, ())
-
-
-def _strange_output(model: ArtifactRecord, edge: Edge) -> Finding:
-    name = model.file[0] if model.file else ""
-    message = f"{edge.source} wrote no file with sha256 {edge.claimed.sha256}, which '{name}' has"
-    return found(OUTPUT_RULE, f"{model.artifact.path}/{METADATA}", message)
+        yield from (finding for finding in index.complaints.get(name, ()) if finding.severity != "info")

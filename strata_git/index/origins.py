@@ -11,8 +11,10 @@ from strata_git.index.records import Introduction
 from strata_git.index.vouch import introduction
 from strata_git.repo.command import Repository
 from strata_git.repo.history import first_appearances
+from strata_git.repo.objects import TooLarge
 
 _OBJECT_ID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+_COMMIT_LIMIT = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +48,23 @@ def read_origins(repo: Repository, revision: str, others: Iterable[str] = ()) ->
         artifact = artifact_of(path)
         if artifact is not None and path.startswith(f"{artifact.path}/"):
             first.setdefault(artifact, commit)
-    return Origins(first, read_headers(repo, [*first.values(), *others]), _boundary(repo))
+    commits = {
+        oid: introduction(oid, data) for oid, _, data in repo.objects.read_many(sorted(set(first.values()))) if data
+    }
+    return Origins(first, commits | read_others(repo, set(others) - commits.keys()), _boundary(repo))
 
 
-def read_headers(repo: Repository, oids: Iterable[str]) -> dict[str, Introduction]:
-    """The commits among `oids` that are in this repository; what is no object id is passed over."""
-    wanted = sorted({oid for oid in oids if _OBJECT_ID.fullmatch(oid)})
+def read_others(repo: Repository, oids: Iterable[str]) -> dict[str, Introduction]:
+    """Those of `oids` that are commits in this repository; what is no object id is never asked for."""
     found: dict[str, Introduction] = {}
-    for oid, kind, data in repo.objects.read_many(wanted):
-        if kind == "commit" and data is not None:
+    for oid in sorted(oids):
+        if not _OBJECT_ID.fullmatch(oid):
+            continue
+        try:  # one by one: in a partial clone older versions of git end at an object that is absent
+            kind, data = repo.objects.read(oid, _COMMIT_LIMIT)
+        except (KeyError, TooLarge):
+            continue
+        if kind == "commit":
             found[oid] = introduction(oid, data)
     return found
 

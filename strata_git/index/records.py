@@ -112,10 +112,11 @@ class Removed:
 
 @dataclass(frozen=True, slots=True)
 class StageRecord:
-    """One event of the ledger: `model` enters (or leaves) `stage` with the signed tag `tag`.
+    """One event of the ledger, told by the signed tag `tag`: `model` moves from `origin` to `stage`.
 
-    `oid` is the tag object, `commit` what it points at, `digest` the content it vouches for; `current` tells whether
-    the version is in that stage by this very event; `sound` whether the ledger takes the event into account.
+    `action` is `registration`, `entering` or `leaving`. `oid` is the tag object, `commit` what it points at, `digest`
+    the content it vouches for. `sound` tells whether nothing is wrong with it, its signature included, `current`
+    whether the version is in `stage` by this very event.
     """
 
     model: Artifact
@@ -127,6 +128,7 @@ class StageRecord:
     date: str
     digest: str | None
     signature: Signature | None
+    origin: str | None = None
     sound: bool = True
     current: bool = False
     reason: str = ""
@@ -152,6 +154,28 @@ class Index:
     def get(self, reference: str) -> ArtifactRecord | None:
         """The record of exactly `reference`."""
         return next((record for record in self.artifacts if record.reference == reference), None)
+
+
+@dataclass(frozen=True, slots=True)
+class FileRecord:
+    """One file: name below the artifact's directory, SHA-256 (None when the object is absent), bytes, and how it is
+    stored (`blob`, `pointer`, `malformed`; `absent`; `other` for links)."""
+
+    name: str
+    sha256: str | None
+    size: int
+    stored: str
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """All about one artifact: its record with signatures checked, its files, its events, and who names it."""
+
+    record: ArtifactRecord
+    files: tuple[FileRecord, ...]
+    events: tuple[StageRecord, ...]
+    used_by: tuple[str, ...]
+    revision: str
 
 
 def record_of(artifact: Artifact, tree: str, judgement: Judgement) -> ArtifactRecord:

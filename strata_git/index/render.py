@@ -4,12 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from strata_git.index.describe import Description
 from strata_git.index.export import counts
 from strata_git.index.lineage import Edge, Lineage, Node
-from strata_git.index.records import UNVERIFIED, ArtifactRecord, Index, Introduction, Signature, StageRecord
+from strata_git.index.records import (
+    UNVERIFIED,
+    ArtifactRecord,
+    Description,
+    Index,
+    Introduction,
+    Signature,
+    StageRecord,
+)
 
 BEFORE_BOUNDARY = "before the shallow boundary (git fetch --unshallow tells)"
+_VERBS = {
+    "input": "read",
+    "prompt": "asked with",
+    "code": "ran",
+    "output": "made by",
+    "dataset": "trained on",
+    "parent": "derived from",
+    "use": "uses",
+}
 HEADS: dict[str, tuple[str, ...]] = {
     "dataset": ("DATASET", "CREATED", "FILES", "BYTES", "CONTENT", "DESCRIPTION"),
     "run": ("RUN", "STARTED", "STATUS", "CODE", "METRICS", "EXPERIMENT"),
@@ -24,7 +40,7 @@ def index_text(index: Index) -> str:
     if not index.revision:
         return "nothing is committed yet"
     told = [f"{number} {name if number != 1 else name[:-1]}" for name, number in counts(index.artifacts).items()]
-    lines = [f"revision {index.revision}", f"  {', '.join(told)}; {len(index.events)} events of stages"]
+    lines = [f"revision {index.revision}", f"  {', '.join(told)}; {len(index.events)} stage events"]
     if index.removed:
         lines.append(f"  {len(index.removed)} removed, still in the history")
     if index.shallow:
@@ -138,23 +154,28 @@ def _node_facts(node: Node, events: Sequence[StageRecord]) -> Iterator[str]:
 
 
 def _title(node: Node, edge: Edge | None) -> str:
-    title = f"{node.kind} {node.id}"
+    title = f"commit {node.id}" if node.kind == "commit" else node.id
     if node.record is not None and node.record.status:
         title += f" ({node.record.status})"
     if node.state != "present":
         title += " (not in this repository)" if node.state == "missing" else " (removed, still in the history)"
     if edge is None:
         return title
-    verdict = {True: "as recorded", False: "NOT as recorded", None: ""}[edge.matches]
+    told = {True: ", as recorded", False: ", NOT AS RECORDED", None: ""}[edge.matches]
     if node.state == "missing" or edge.relation == "code":
-        verdict = ""
-    return f"{edge.relation}: {title}" + (f", {verdict}" if verdict else "")
+        told = ""
+    return f"{_VERBS[edge.relation]} {title}{told}"
 
 
 def _event(event: StageRecord) -> str:
-    mark = " (now)" if event.current else "" if event.sound else " (does not count)"
-    signed = f", signed by {signature_text(event.signature)}" if event.signature else ", not signed"
-    return f"{event.action} {event.stage}{mark} {event.date} by {event.tag} (tag {event.oid}){signed}"
+    told = {
+        "registration": "registered",
+        "entering": f"entered {event.stage}",
+        "leaving": f"left {event.origin} for {event.stage}",
+    }[event.action]
+    mark = " (now)" if event.current else "" if event.sound else " (DOES NOT COUNT)"
+    signed = f"signed by {signature_text(event.signature)}" if event.signature else "not signed"
+    return f"{told}{mark} {event.date} by {event.tag} (tag {event.oid}), {signed}"
 
 
 def _introduced(record: ArtifactRecord) -> str:

@@ -77,15 +77,17 @@ def _nothing(index: Index, text: str, reference: Reference) -> StrataError:
 
 def _near(index: Index, text: str) -> str:
     """A hint with the references most like `text`; with the lists' names when none is."""
-    names: dict[str, str] = {}
+    spelled: dict[str, list[str]] = {}
     for record in index.artifacts:
-        names.setdefault(record.reference, record.reference)
-        names.setdefault(record.artifact.short, record.reference)
-        names.setdefault(record.artifact.name, record.reference)
-    near = dict.fromkeys(names[found] for found in get_close_matches(text, names, n=2 * _SHOWN, cutoff=0.6))
+        for name in {record.reference, record.artifact.short, record.artifact.name}:
+            spelled.setdefault(name, []).append(record.reference)
+    near: dict[str, None] = {}
+    for wanted in (text.lower(), text.lower().partition("@")[0]):
+        for name in get_close_matches(wanted, spelled, n=_SHOWN, cutoff=0.7):
+            near.update(dict.fromkeys(spelled[name]))
     if near:
         return "Near it: " + ", ".join(list(near)[:_SHOWN])
-    return "git strata list " + "|".join(KINDS) + "    shows what there is"
+    return f"git strata list {'|'.join(KINDS)}    shows what there is"
 
 
 def _told(records: Sequence[ArtifactRecord]) -> str:

@@ -2,16 +2,80 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
 
 from strata_git.checks.finding import Finding
+from strata_git.contracts.layout import STAGES, Artifact
 from strata_git.index.records import StageRecord
-from strata_git.index.vouch import Verifier
+from strata_git.index.vouch import Verifier, signer
 from strata_git.repo.command import Repository
 
+if TYPE_CHECKING:
+    from strata_git.ledger.event import Event
+    from strata_git.ledger.state import LedgerState, ModelState
 
-def read_stages(
-    repo: Repository, verifier: Verifier | None
-) -> tuple[tuple[StageRecord, ...], Mapping[str, tuple[Finding, ...]]]:
-    """Every event in order, and what the ledger has to complain about, by model."""
-    return (), {}
+
+@dataclass(frozen=True, slots=True)
+class Stages:
+    """Every event, by model and in the order of its line; where each version is now; what is wrong, by model."""
+
+    events: tuple[StageRecord, ...] = ()
+    placed: Mapping[Artifact, str] = field(default_factory=dict)
+    complaints: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
+
+
+def read_stages(repo: Repository, verifier: Verifier | None = None, *, repository: str = "") -> Stages:
+    """What the ledger of `repo` says now, whatever revision is looked at; `repository` is the UUID events must name.
+
+    Without `verifier` the user's own keys judge. Raises StrataError where there are events and no gpg to verify them.
+    """
+    from strata_git.ledger.events import read_ledger
+
+    return stages_of(read_ledger(repo, verifier, repository=repository).state)
+
+
+def stages_of(state: LedgerState) -> Stages:
+    """A ledger's state as the index keeps it."""
+    events: list[StageRecord] = []
+    placed: dict[Artifact, str] = {}
+    complaints: dict[str, tuple[Finding, ...]] = {}
+    for name, model in sorted(state.models.items()):
+        events += _events(model)
+        placed |= {Artifact("model", name, version): where.stage for version, where in model.versions.items()}
+        if model.complaints:
+            complaints[name] = tuple(complaint.finding(name) for complaint in model.complaints)
+    return Stages(tuple(events), placed, complaints)
+
+
+def _events(model: ModelState) -> Iterator[StageRecord]:
+    wrong = {complaint.tag for complaint in model.complaints if complaint.severity == "error"}
+    for event in model.events:
+        record = event.record
+        version = record.version if record else event.name.version
+        stage = (record.target if record else event.name.stage) or STAGES[0]
+        where = model.versions.get(version)
+        yield StageRecord(
+            Artifact("model", model.model, version),
+            action=event.name.kind,
+            stage=stage,
+            origin=record.origin if record else None,
+            tag=event.tag,
+            oid=event.oid,
+            commit=event.target,
+            date=_date(event),
+            digest=record.digest if record else None,
+            signature=signer(event.signatures[0]) if event.signatures else None,
+            sound=event.tag not in wrong,
+            current=where is not None and where.since.oid == event.oid and where.stage == stage,
+            reason=event.reason,
+        )
+
+
+def _date(event: Event) -> str:
+    try:
+        return datetime.fromtimestamp(event.when, UTC).strftime("%Y-%m-%dT%H:%M:%SZ") if event.when else ""
+    except (OverflowError, ValueError, OSError):
+        return ""

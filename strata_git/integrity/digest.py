@@ -13,7 +13,7 @@ import stat
 from collections import deque
 from hashlib import sha256
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from strata_git.errors import StrataError, printable
 
@@ -31,13 +31,6 @@ _CHUNK = 128 << 10
 _BUFFER = 256 << 10
 _FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
 _DIRECTORY = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_DIRECTORY
-
-
-class Hash(Protocol):
-    """What we need of a hashlib object."""
-
-    def update(self, data: bytes | memoryview, /) -> None: ...
-    def hexdigest(self) -> str: ...
 
 
 def sha256_files(

@@ -162,7 +162,10 @@ class Repository:
     def write_object(self, kind: str, data: bytes) -> str:
         """Store an object (`blob`, `tag`, ...) as it is and return its id."""
         out = self.git("hash-object", "-w", "-t", kind, "--no-filters", "--stdin", input=data)
-        return out.decode().strip()
+        oid = out.decode().strip()
+        if self._reader is not None:
+            self._reader.learn(oid)
+        return oid
 
     def close(self) -> None:
         """End the object reader, if there is one."""

@@ -48,6 +48,8 @@ def discover(start: Path, environ: Mapping[str, str], *, in_hook: bool) -> Found
     lines = os.fsdecode(result.out).split("\n")
     if len(lines) < 5:
         raise _refusal(start, result.err)
+    if len(lines) != (6 if result.code == 0 else 5):
+        raise StrataError(f"The place of the repository has a line break in its name: {printable(str(start))}.")
     inside, git_dir, common, object_format = lines[:4]
     worktree = Path(lines[4]) if inside == "true" and result.code == 0 and lines[4] else None
     return Found(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 from strata_git.errors import StrataError, printable
@@ -14,7 +15,8 @@ _FICLONE = 0x40049409  # linux/fs.h: share the extents, where the file system ca
 
 def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
     """Replace `path` by `data` in one step. Raises StrataError when the disk refuses."""
-    temporary = path.with_name(f".{path.name[:200]}.{os.getpid()}.tmp")
+    short = os.fsdecode(os.fsencode(path.name)[:200])  # names are limited in bytes
+    temporary = path.with_name(f".{short}.{os.getpid()}.tmp")
     try:
         handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
         try:
@@ -42,7 +44,7 @@ def copy_file(source: Path, target: Path) -> int:
         with open(_open_regular(source), "rb") as reader:
             size = os.fstat(reader.fileno()).st_size
             flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC | os.O_NOFOLLOW
-            with open(os.open(target, flags, 0o644), "wb") as writer:
+            with open(os.open(target, flags, 0o644), "wb") as writer, _removed_on_failure(target):
                 if not _cloned(reader.fileno(), writer.fileno()):
                     _copied(reader.fileno(), writer.fileno())
                 os.fsync(writer.fileno())
@@ -68,6 +70,16 @@ def unwritable(path: Path, error: OSError) -> StrataError:
         f"{printable(str(path))} could not be written: {reason}.",
         hint="Check free space and permissions, then run the command again; nothing was changed.",
     )
+
+
+@contextlib.contextmanager
+def _removed_on_failure(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(path)
+        raise
 
 
 def _open_regular(path: Path) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta, timezone
 
 from strata_git.errors import StrataError
@@ -27,11 +27,16 @@ class Commit:
 
 
 def read_commits(repo: Repository, oids: Iterable[str]) -> Iterator[Commit]:
-    """The commits with these ids, in order. Raises StrataError for an id that is not a commit here."""
+    """The commits with these ids, in order; one at a shallow clone's boundary has no parents, as for git.
+
+    Raises StrataError for an id that is not a commit here.
+    """
+    boundary = _shallow_commits(repo)
     for oid, kind, data in repo.objects.read_many(oids):
         if kind != "commit" or data is None:
             raise StrataError(f"Commit {oid} is not in this repository (a shallow or partial clone?).")
-        yield parse_commit(oid, data)
+        commit = parse_commit(oid, data)
+        yield replace(commit, parents=()) if oid in boundary else commit
 
 
 def read_commit(repo: Repository, oid: str) -> Commit:
@@ -125,7 +130,14 @@ def is_ancestor(repo: Repository, older: str, newer: str) -> bool:
 
 def is_shallow(repo: Repository) -> bool:
     """Whether history was cut off when this clone was made."""
-    return (repo.common_dir / "shallow").exists()
+    return bool(_shallow_commits(repo))
+
+
+def _shallow_commits(repo: Repository) -> set[str]:
+    try:
+        return set((repo.common_dir / "shallow").read_text("ascii").split())
+    except (OSError, ValueError):
+        return set()
 
 
 def _person(text: str) -> tuple[str, str]:

@@ -9,8 +9,9 @@ POINTER_LIMIT = 1024
 """No pointer is longer (the specification's own bound), so no larger blob is looked at."""
 
 _STRICT = re.compile(
-    rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize (0|[1-9][0-9]{0,18})\n"
+    rb"version https://git-lfs\.github\.com/spec/v1\noid sha256:([0-9a-f]{64})\nsize ([1-9][0-9]{0,18})\n"
 )
+_LARGEST = (1 << 63) - 1
 _FAMILIAR = (b"version https://git-lfs", b"version https://hawser", b"version http://git-media")
 
 
@@ -23,11 +24,13 @@ class Pointer:
 
 
 def parse_pointer(data: bytes) -> Pointer | None:
-    """The pointer that `data` is, or None. Only what git-lfs itself writes is accepted."""
+    """The pointer that `data` is, or None. Accepted is what git-lfs itself writes, which is none for an empty file."""
     if len(data) > POINTER_LIMIT:
         return None
     match = _STRICT.fullmatch(data)
-    return Pointer(match[1].decode(), int(match[2])) if match else None
+    if match is None or int(match[2]) > _LARGEST:
+        return None
+    return Pointer(match[1].decode(), int(match[2]))
 
 
 def format_pointer(oid: str, size: int) -> bytes:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from strata_git.repo.command import Repository
+from strata_git.repo.refs import read_ref
 from strata_git.repo.tree import commit_tree
 
 NOTES_REF = "refs/notes/strata"
@@ -23,7 +24,7 @@ def read_lines(repo: Repository, commit: str, ref: str = NOTES_REF) -> list[byte
 
 def noted(repo: Repository, ref: str = NOTES_REF) -> dict[str, list[bytes]]:
     """Every noted object's lines."""
-    head = repo.resolve(ref)
+    head = read_ref(repo, ref)
     if head is None:
         return {}
     entries = commit_tree(repo, head).under("")

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO, NamedTuple, cast
 
 _AT_ONCE = 400
+_BYTES_AT_ONCE = 16 << 10
 """Requests written before answers are read: far below a pipe's capacity, so neither side can block the other."""
 
 _CHUNK = 1 << 20
@@ -27,72 +28,79 @@ class TooLarge(ValueError):
     """An object has more bytes than the caller will take."""
 
 
+class _Ended(Exception):
+    """Git ended before its answer did."""
+
+
 class ObjectReader:
-    """Objects by id. Absent ones (partial clones, damage) raise KeyError; nothing is ever fetched."""
+    """Objects by id. Absent ones (partial clones, damage) raise KeyError; nothing is ever fetched.
+
+    Git gives up when it is asked for an object of a partial clone that it may not fetch. That one is absent, git is
+    started anew, and from then on nothing is asked for that is not here.
+    """
 
     def __init__(self, git: list[str], *, directory: Path, env: Mapping[str, str]) -> None:
-        self._process = subprocess.Popen(
-            [*git, "cat-file", "--batch"],
-            cwd=directory,
-            env=dict(env),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-        )
+        self._git = git
+        self._directory = directory
+        self._env = dict(env)
+        self._here: set[str] | None = None  # every object there is, once one proved absent the hard way
+        self._process = self._start()
 
     @property
     def closed(self) -> bool:
         """Whether the process has ended."""
         return self._process.poll() is not None
 
+    def learn(self, oid: str) -> None:
+        """An object was written meanwhile."""
+        if self._here is not None:
+            self._here.add(oid)
+
     def read(self, oid: str, limit: int | None = None) -> tuple[str, bytes]:
         """Type and bytes of one object; TooLarge above `limit` bytes."""
-        self._ask([oid])
-        header = self._header()
-        if header is None:
-            raise KeyError(oid)
-        if limit is not None and header.size > limit:
-            self._skip(header.size)
-            raise TooLarge(f"{header.size} bytes, more than {limit}")
-        return header.kind, self._body(header.size)
+        with self._answer(oid) as header:
+            if limit is not None and header.size > limit:
+                self._skip(header.size)
+                raise TooLarge(f"{header.size} bytes, more than {limit}")
+            return header.kind, self._body(header.size)
 
     def read_many(self, oids: Iterable[str]) -> Iterator[tuple[str, str, bytes] | tuple[str, None, None]]:
         """`(oid, type, bytes)` for each in order; type and bytes are None for an absent object."""
-        for batch in _batches(oids):
-            self._ask(batch)
-            answers: list[tuple[str, str, bytes] | tuple[str, None, None]] = []
-            for oid in batch:  # taken off the pipe as a whole, so that a caller may stop early or ask in between
-                header = self._header()
-                answers.append((oid, None, None) if header is None else (oid, header.kind, self._body(header.size)))
-            yield from answers
+        for oid, row in self.lookup(oids):
+            yield (oid, None, None) if row is None else (oid, row[1], row[2])
 
     def lookup(self, names: Iterable[str]) -> Iterator[tuple[str, tuple[str, str, bytes] | None]]:
         """`(name, (id, type, bytes))` for each object name such as `COMMIT:path`; None where it names nothing."""
         for batch in _batches(names):
-            self._ask(batch)
-            answers: list[tuple[str, tuple[str, str, bytes] | None]] = []
-            for name in batch:
-                header = self._header()
-                answers.append((name, (header.oid, header.kind, self._body(header.size)) if header else None))
-            yield from answers
+            # taken off the pipe as a whole, so that a caller may stop early or ask in between
+            answers: dict[str, tuple[str, str, bytes] | None] = {}
+            while left := [name for name in batch if name not in answers]:
+                asked = [name for name in left if not self._is_absent(name)]
+                answers.update((name, None) for name in left if self._is_absent(name))
+                self._ask(asked)
+                try:
+                    for name in asked:
+                        header = self._header()
+                        answers[name] = (header.oid, header.kind, self._body(header.size)) if header else None
+                except _Ended:
+                    answers[name] = None
+                    self._restart()
+            yield from ((name, answers[name]) for name in batch)
 
     def digest(self, oid: str, keep: int = 0) -> tuple[str, int, bytes]:
         """SHA-256 (hex) and size of a blob, streamed; with its bytes when it has no more than `keep` of them."""
-        self._ask([oid])
-        header = self._header()
-        if header is None:
-            raise KeyError(oid)
-        if header.size <= keep:
-            body = self._body(header.size)
-            return hashlib.sha256(body).hexdigest(), header.size, body
-        sha = hashlib.sha256()
-        left = header.size
-        while left:
-            part = self._take(min(left, _CHUNK))
-            sha.update(part)
-            left -= len(part)
-        self._take(1)
-        return sha.hexdigest(), header.size, b""
+        with self._answer(oid) as header:
+            if header.size <= keep:
+                body = self._body(header.size)
+                return hashlib.sha256(body).hexdigest(), header.size, body
+            sha = hashlib.sha256()
+            left = header.size
+            while left:
+                part = self._take(min(left, _CHUNK))
+                sha.update(part)
+                left -= len(part)
+            self._take(1)
+            return sha.hexdigest(), header.size, b""
 
     def close(self) -> None:
         """End the process."""
@@ -112,19 +120,69 @@ class ObjectReader:
     def _out(self) -> IO[bytes]:
         return cast("IO[bytes]", self._process.stdout)
 
-    def _ask(self, oids: list[str]) -> None:
+    def _first(self, names: list[str]) -> Header | None:
+        """Ask for `names` and return what precedes the first; None where it is absent.
+
+        Git gives up when an object of a partial clone may not be fetched: that one is absent, and git is started anew.
+        """
+        if self.closed:
+            self._restart()
+        self._ask(names)
+        try:
+            return self._header()
+        except _Ended:
+            self._restart()
+            return self._first(names[1:]) and None if False else None
+
+    @contextlib.contextmanager
+    def _answer(self, name: str) -> Iterator[Header]:
+        if self._is_absent(name):
+            raise KeyError(name)
+        self._ask([name])
+        try:
+            header = self._header()
+            if header is None:
+                raise KeyError(name)
+            yield header
+        except _Ended:
+            self._restart()
+            raise KeyError(name) from None
+
+    def _is_absent(self, name: str) -> bool:
+        return self._here is not None and ":" not in name and name not in self._here
+
+    def _ask(self, names: list[str]) -> None:
         stream = cast("IO[bytes]", self._process.stdin)
-        stream.write("".join(f"{oid}\n" for oid in oids).encode())
-        stream.flush()
+        with contextlib.suppress(BrokenPipeError):  # git ended; that its answer is missing tells
+            stream.write("".join(f"{name}\n" for name in names).encode())
+            stream.flush()
 
     def _header(self) -> Header | None:
         line = self._out.readline()
         if not line:
-            raise KeyError("the object reader ended")
+            raise _Ended
         fields = line.rstrip(b"\n").rsplit(b" ", 2)
         if len(fields) != 3 or not fields[2].isdigit():
             return None  # "<oid> missing" (or "ambiguous")
         return Header(fields[0].decode(), fields[1].decode(), int(fields[2]))
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            [*self._git, "cat-file", "--batch"],
+            cwd=self._directory,
+            env=self._env,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+        )
+
+    def _restart(self) -> None:
+        self.close()
+        if self._here is None:
+            every = [*self._git, "cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objectname)"]
+            listed = subprocess.run(every, cwd=self._directory, env=self._env, capture_output=True, check=False)
+            self._here = set(listed.stdout.decode().split())
+        self._process = self._start()
 
     def _body(self, size: int) -> bytes:
         body = self._take(size + 1)
@@ -138,16 +196,18 @@ class ObjectReader:
     def _take(self, size: int) -> bytes:
         data = self._out.read(size)
         if len(data) != size:
-            raise KeyError("the object reader ended")
+            raise _Ended
         return data
 
 
 def _batches(oids: Iterable[str]) -> Iterator[list[str]]:
     batch: list[str] = []
+    size = 0
     for oid in oids:
         batch.append(oid)
-        if len(batch) == _AT_ONCE:
+        size += len(oid) + 1
+        if len(batch) == _AT_ONCE or size > _BYTES_AT_ONCE:
             yield batch
-            batch = []
+            batch, size = [], 0
     if batch:
         yield batch

@@ -25,12 +25,14 @@ class RefConflict(StrataError):
 def list_refs(repo: Repository, *patterns: str) -> list[Ref]:
     """References below the given full prefixes (`refs/tags/`), in name order."""
     out = repo.git("for-each-ref", "--format=%(objectname) %(objecttype) %(refname)", *patterns)
-    return [Ref(name, oid, kind) for oid, kind, name in (line.split(" ", 2) for line in os.fsdecode(out).splitlines())]
+    rows = (line.split(" ", 2) for line in os.fsdecode(out).split("\n")[:-1])
+    return [Ref(name, oid, kind) for oid, kind, name in rows]
 
 
 def read_ref(repo: Repository, name: str) -> str | None:
     """The object id a full reference name holds (tags not peeled), or None."""
-    result = repo.try_git("rev-parse", "--verify", "--quiet", "--end-of-options", name)
+    # rev-parse would go on to look for refs/tags/<name> and the like
+    result = repo.try_git("show-ref", "--verify", "--hash", "--", name)
     return result.out.decode().strip() if result.code == 0 else None
 
 

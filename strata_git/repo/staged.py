@@ -30,7 +30,7 @@ def staged_changes(repo: Repository, paths: Collection[str] | None = None) -> li
     Raises StrataError while the index holds unmerged entries.
     """
     base = repo.head() or repo.empty_tree
-    args = ["diff-index", "--cached", *_RAW, base]
+    args = ["diff-index", "--cached", "--ita-invisible-in-index", *_RAW, base]
     if paths is not None:
         args += ["--", *sorted(paths)]
     changes = list(parse_raw(repo.git(*args)))
@@ -40,6 +40,21 @@ def staged_changes(repo: Repository, paths: Collection[str] | None = None) -> li
                 f"{printable(change.path)} is unmerged.", hint="Resolve the conflict and `git add` the file."
             )
     return changes
+
+
+def commit_parents(repo: Repository) -> list[str]:
+    """The commits the next one will descend from: HEAD, and what is being merged.
+
+    After a clean merge git has not written MERGE_HEAD yet when it asks pre-merge-commit, but it names each head it
+    merges in a variable GITHEAD_<id>.
+    """
+    head = repo.head()
+    parents = [head] if head else []
+    try:
+        merged = (repo.git_dir / "MERGE_HEAD").read_text("ascii").split()
+    except OSError:
+        merged = [name[8:] for name in repo.environ if name.startswith("GITHEAD_")]
+    return parents + [oid for oid in merged if oid not in parents and repo.resolve(oid) == oid]
 
 
 def changes_between(repo: Repository, old: str, new: str, paths: Collection[str] = ()) -> list[Change]:

@@ -20,15 +20,19 @@ from strata_git.repo.staged import parse_raw
 from strata_git.repo.tree import READ_LIMIT, Content, Entry, ListedTree, Place, blob_oid, content_of
 
 _CHUNK = 1 << 20
+_ARGUMENTS = 1 << 16
+"""Characters of paths handed to one command; systems take more, but not without limit."""
+_OFF = (("clean", ""), ("process", ""), ("required", "false"))
 
 
 class WorkTree(ListedTree):
     """The working tree below `paths` (all of it without them): tracked and untracked, unignored files."""
 
     def __init__(self, repo: Repository, paths: Collection[str] | None = None) -> None:
+        paths = None if paths is None else frozenset(paths)
         self._root = repo.require_worktree()
         self._format = repo.object_format
-        self._disk: dict[str, tuple[str, Content, bytes | None]] = {}  # oid -> path, content, pointer text
+        self._disk: dict[str, tuple[str, Content, bytes | None]] = {}  # path -> oid, content, pointer text
         changed = unsettled_paths(repo, paths)
         entries = [entry for entry in _index_entries(repo, paths) if entry.path not in changed]
         lfs = lfs_paths(repo, changed)
@@ -40,23 +44,26 @@ class WorkTree(ListedTree):
 
     def read(self, entry: Place, limit: int = READ_LIMIT) -> bytes:
         """The blob's bytes as git would store them."""
-        on_disk = self._disk.get(entry.oid)
-        if on_disk is None:
+        on_disk = self._disk.get(entry.path)
+        if on_disk is None or on_disk[0] != entry.oid:
             return super().read(entry, limit)
-        path, content, pointer = on_disk
+        _, content, pointer = on_disk
         if pointer is not None:
             return pointer
         if content.size > limit:
             raise TooLarge(f"{content.size} bytes, more than {limit}")
-        if entry.mode == "120000":
-            return os.fsencode(os.readlink(self._root / path))
-        with _opened(self._root / path) as stream:
-            return stream.read()
+        try:
+            if entry.mode == "120000":
+                return os.fsencode(os.readlink(self._root / entry.path))
+            with _opened(self._root / entry.path) as stream:
+                return stream.read()
+        except OSError as error:
+            raise _unreadable(entry.path, error) from None
 
     def content(self, entry: Place) -> Content:
         """Digest and size of what the entry stands for."""
-        on_disk = self._disk.get(entry.oid)
-        return super().content(entry) if on_disk is None else on_disk[1]
+        on_disk = self._disk.get(entry.path)
+        return super().content(entry) if on_disk is None or on_disk[0] != entry.oid else on_disk[1]
 
     def _look(self, path: str, is_lfs: bool) -> Entry | None:
         full = self._root / path
@@ -67,13 +74,15 @@ class WorkTree(ListedTree):
             if stat.S_ISLNK(status.st_mode):
                 target = os.fsencode(os.readlink(full))
                 oid = blob_oid(target, self._format)
-                self._disk[oid] = (path, content_of(target), None)
+                self._disk[path] = (oid, content_of(target), None)
                 return Entry(path, "120000", oid)
             if not stat.S_ISREG(status.st_mode):
                 return None  # a directory in a file's place, a socket: git sees a deletion
             return self._regular(path, full, status, is_lfs)
         except (FileNotFoundError, NotADirectoryError):
             return None
+        except OSError as error:
+            raise _unreadable(path, error) from None
 
     def _regular(self, path: str, full: Path, status: os.stat_result, is_lfs: bool) -> Entry:
         mode = "100755" if status.st_mode & stat.S_IXUSR else "100644"
@@ -82,10 +91,10 @@ class WorkTree(ListedTree):
         if is_lfs and pointer is None and size > 0:
             text = format_pointer(sha256, size)
             oid = blob_oid(text, self._format)
-            self._disk[oid] = (path, Content(sha256, size, "pointer"), text)
+            self._disk[path] = (oid, Content(sha256, size, "pointer"), text)
         else:
             content = content_of(head, sha256) if size <= POINTER_LIMIT else Content(sha256, size, "blob")
-            self._disk[oid] = (path, content, None)
+            self._disk[path] = (oid, content, None)
         return Entry(path, mode, oid)
 
 
@@ -110,37 +119,86 @@ def read_plain(repo: Repository, path: str, limit: int = 1 << 20) -> bytes | Non
     except (FileNotFoundError, NotADirectoryError):
         return None
     except OSError as error:
-        raise StrataError(f"{printable(path)} could not be read: {error.strerror}.") from None
+        raise _unreadable(path, error) from None
 
 
 def unstaged_paths(repo: Repository, paths: Collection[str]) -> list[str]:
     """Files below `paths` whose working copy is not what is staged: changed, deleted, untracked (ignored ones not)."""
-    return sorted(path for path in unsettled_paths(repo, paths) if not _same_as_index(repo, path))
-
-
-def _same_as_index(repo: Repository, path: str) -> bool:
-    staged = list(_index_entries(repo, [path]))
-    seen = WorkTree(repo, [path]).get(path)
-    return bool(staged) and seen == staged[0]
+    suspects = unsettled_paths(repo, frozenset(paths))
+    if not suspects:
+        return []
+    staged = {entry.path: entry for entry in _index_entries(repo, suspects)}
+    seen = WorkTree(repo, suspects)
+    return sorted(path for path in suspects if path not in staged or seen.get(path) != staged[path])
 
 
 def unsettled_paths(repo: Repository, paths: Collection[str] | None) -> set[str]:
-    """Files whose stat data say they may differ from the index, deleted ones, and untracked, unignored ones."""
-    limits = ["--", *sorted(paths)] if paths is not None else []
-    differing = repo.git("diff-files", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-ext-diff", *limits)
+    """Files whose stat data say they may differ from the index, deleted ones, and untracked, unignored ones.
+
+    Submodules are left as the index has them: nothing is run inside them.
+    """
+    limits = _limits(paths)
+    differing = repo.git(
+        "diff-files", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-ext-diff", "--ignore-submodules=all",
+        *limits, env=_without_filters(repo),
+    )  # fmt: skip
     changed = {change.path for change in parse_raw(differing)}
-    others = repo.git("ls-files", "-o", "-z", "--exclude-standard", *limits)
+    others = repo.git("ls-files", "-o", "-z", "--exclude-standard", *limits, env=_with_ignores(repo))
     changed.update(os.fsdecode(path) for path in others.split(b"\0")[:-1])
-    return {path for path in changed if not path.endswith("/")}
+    return {path for path in changed if not path.endswith("/") and _below(path, paths)}
+
+
+def _without_filters(repo: Repository) -> dict[str, str]:
+    """Settings that switch every filter of the repository off.
+
+    Where a file is as young as the index, git compares contents, and would run the clean filter to do so.
+    """
+    listed = repo.try_git("config", "-z", "--name-only", "--get-regexp", r"^filter\..*\.(clean|process|required)$").out
+    drivers = sorted({os.fsdecode(name).rpartition(".")[0] for name in listed.split(b"\0") if name})
+    off = [(f"{driver}.{key}", value) for driver in drivers for key, value in _OFF]
+    named = {f"GIT_CONFIG_KEY_{at}": key for at, (key, _) in enumerate(off)}
+    valued = {f"GIT_CONFIG_VALUE_{at}": value for at, (_, value) in enumerate(off)}
+    return {**named, **valued, "GIT_CONFIG_COUNT": str(len(off))}
+
+
+def _with_ignores(repo: Repository) -> dict[str, str]:
+    """Settings by which git ignores what it ignores for the user, whose own configuration we do not read."""
+    found = repo.try_user_git("config", "-z", "--type=path", "--get", "core.excludesFile")
+    if found.code == 0:
+        place = os.fsdecode(found.out).rstrip("\0")
+        return {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "core.excludesFile", "GIT_CONFIG_VALUE_0": place}
+    return {name: repo.environ[name] for name in ("HOME", "XDG_CONFIG_HOME") if name in repo.environ}
+
+
+def _limits(paths: Collection[str] | None) -> list[str]:
+    """`paths` for a command line, unless they are too many for one; the answer is then sifted by `_below`."""
+    if paths is None or sum(map(len, paths)) > _ARGUMENTS or len(paths) > _ARGUMENTS // 64:
+        return []
+    return ["--", *sorted(paths)]
+
+
+def _below(path: str, paths: Collection[str] | None) -> bool:
+    if paths is None or path in paths:
+        return True
+    at = path.rfind("/")
+    while at > 0:
+        if path[:at] in paths:
+            return True
+        at = path.rfind("/", 0, at)
+    return False
 
 
 def _index_entries(repo: Repository, paths: Collection[str] | None) -> Iterable[Entry]:
-    limits = ["--", *sorted(paths)] if paths is not None else []
-    for record in repo.git("ls-files", "-s", "-z", *limits).split(b"\0")[:-1]:
-        meta, _, path = record.partition(b"\t")
+    for record in repo.git("ls-files", "-s", "-z", *_limits(paths)).split(b"\0")[:-1]:
+        meta, _, name = record.partition(b"\t")
         mode, oid, stage = meta.decode().split(" ")
-        if stage in ("0", "2"):  # of an unmerged path, our side
-            yield Entry(os.fsdecode(path), mode, oid)
+        path = os.fsdecode(name)
+        if stage in ("0", "2") and _below(path, paths):  # of an unmerged path, our side
+            yield Entry(path, mode, oid)
+
+
+def _unreadable(path: str, error: OSError) -> StrataError:
+    return StrataError(f"{printable(path)} could not be read: {error.strerror}.", hint="Check its permissions.")
 
 
 def _hashed(path: Path, size: int, object_format: str) -> tuple[str, str, int, bytes]:
@@ -176,5 +234,5 @@ class _opened:  # noqa: N801 - reads as a verb in a with statement
 
 
 def _inside(root: Path, path: Path) -> bool:
-    """Whether no directory on the way from `root` to `path` is a link out of the repository."""
-    return os.path.realpath(path.parent).startswith(os.path.realpath(root))
+    """Whether no directory on the way from `root` to `path` is a link; git looks behind none either."""
+    return os.path.realpath(path.parent) == os.path.normpath(os.path.realpath(root) / path.parent.relative_to(root))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from types import FrameType
 
 _ASKS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -20,14 +20,20 @@ def signals_as_interruption() -> Iterator[Callable[[], None]]:
     """Raise Interrupted in the main thread when a signal asks; the function yielded makes further ones pass unheard.
 
     Call that one when the work is over and its record is being written. Handlers are put back at the end. Outside the
-    main thread nothing changes: Python allows no handler there.
+    main thread nothing changes: Python allows no handler there. A signal that is ignored (nohup) stays so.
     """
     if threading.current_thread() is not threading.main_thread():
         yield lambda: None
         return
-    before = {number: signal.signal(number, _raise) for number in _ASKS}
+    before = {
+        number: handler
+        for number in _ASKS
+        if (handler := signal.getsignal(number)) is not None and handler != signal.SIG_IGN
+    }
+    for number in before:
+        signal.signal(number, _raise)
     try:
-        yield _pass_over
+        yield lambda: _pass_over(before)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -37,6 +43,6 @@ def _raise(number: int, _frame: FrameType | None) -> None:
     raise Interrupted(signal.Signals(number).name)
 
 
-def _pass_over() -> None:
-    for number in _ASKS:
+def _pass_over(numbers: Iterable[signal.Signals]) -> None:
+    for number in numbers:
         signal.signal(number, lambda *_: None)

@@ -40,9 +40,9 @@ class Code:
 def code_state(repo: Repository) -> Code:
     """What HEAD and the tracked files are; StrataError before the first commit."""
     from strata_git.repo.history import read_commit
-    from strata_git.repo.staged import parse_raw, staged_changes
+    from strata_git.repo.staged import staged_changes
     from strata_git.repo.tree import commit_tree, tree_oid
-    from strata_git.repo.worktree import WorkTree
+    from strata_git.repo.worktree import WorkTree, unsettled_paths
 
     head = repo.head()
     if head is None:
@@ -51,9 +51,8 @@ def code_state(repo: Repository) -> Code:
             hint='git add --all && git commit -m "Begin"',
         )
     tree = read_commit(repo, head).tree
-    differing = repo.git("diff-files", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-ext-diff")
-    touched = {change.path for change in staged_changes(repo)}
-    touched.update(change.path for change in parse_raw(differing))
+    tracked = {os.fsdecode(path) for path in repo.git("ls-files", "-z").split(b"\0")[:-1]}
+    touched = {change.path for change in staged_changes(repo)} | (unsettled_paths(repo, None) & tracked)
     if not touched:
         return Code(head, False, tree)
     seen = WorkTree(repo, touched)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
 
 from strata_git.checks.engine import Judgement, judge_artifact
@@ -44,6 +45,14 @@ def only(findings: Iterable[Finding]) -> Finding:
 def pointer(sha256: str, size: int) -> bytes:
     """The text of a Git LFS pointer."""
     return f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
+
+
+def signature_block(issuer: str, salt: bytes = b"") -> bytes:
+    """An armored block with one well-formed OpenPGP v4 signature packet that claims to be by `issuer` (40 hex)."""
+    hashed = bytes([22, 33, 4]) + bytes.fromhex(issuer)
+    body = bytes([4, 0, 22, 8]) + len(hashed).to_bytes(2, "big") + hashed + b"\0\0" + b"ab" + b"\0\x08" + (salt or b"x")
+    armor = b64encode(bytes([0xC2, len(body)]) + body)
+    return b"-----BEGIN PGP SIGNATURE-----\n\n" + armor + b"\n-----END PGP SIGNATURE-----\n"
 
 
 class WithoutObjects(MemoryTree):

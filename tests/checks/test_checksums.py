@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 
 import pytest
-from tests.checks.judging import FOREST, IRIS, RUN, WithoutObjects, judge, only, pointer, told
-from tests.support import artifacts
 
 from strata_git.checks.engine import judge_artifact
 from strata_git.contracts.layout import Artifact
 from strata_git.integrity import checksums
+from tests.checks.judging import FOREST, IRIS, RUN, WithoutObjects, judge, only, pointer, told
+from tests.support import artifacts
 
 TRAIN = f"{IRIS.path}/train.csv"
 LIST = f"{IRIS.path}/CHECKSUMS.txt"
@@ -22,7 +22,13 @@ def test_a_sealed_artifact_is_silent(files: dict[str, bytes]) -> None:
 
 
 @pytest.mark.parametrize(
-    "files", [artifacts.dataset(seal=False), artifacts.model(seal=False), artifacts.run(seal=False), artifacts.prompt(seal=False)]
+    "files",
+    [
+        artifacts.dataset(seal=False),
+        artifacts.model(seal=False),
+        artifacts.run(seal=False),
+        artifacts.prompt(seal=False),
+    ],
 )
 def test_a_missing_list_is_an_error(files: dict[str, bytes]) -> None:
     judgement = judge(files)
@@ -31,7 +37,9 @@ def test_a_missing_list_is_an_error(files: dict[str, bytes]) -> None:
     assert judgement.summary["content_hash"] is None
 
 
-@pytest.mark.parametrize("break_", [bytes.upper, lambda data: data[:-1], lambda data: b"# list\n" + data, lambda _: b""])
+@pytest.mark.parametrize(
+    "break_", [bytes.upper, lambda data: data[:-1], lambda data: b"# list\n" + data, lambda _: b""]
+)
 def test_a_list_in_another_form_is_refused_with_its_line(break_) -> None:  # type: ignore[no-untyped-def]
     files = artifacts.dataset()
     assert told(files | {LIST: break_(files[LIST])}) == ["STR-C002"]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from tests.checks.judging import IRIS, WithoutObjects, judge, only, told
-from tests.support import artifacts
 
 from strata_git.checks.engine import judge_artifact
+from tests.checks.judging import IRIS, WithoutObjects, judge, only, told
+from tests.support import artifacts
 
 SPLITS = {
     "train": {"path": "train.csv", "files": 1, "rows": None, "bytes": len(artifacts.TRAIN)},
@@ -52,7 +52,7 @@ def test_directories_and_the_whole_are_splits_too() -> None:
     data = {"all/a.csv": b"1\n", "all/b.csv": b"22\n", "other.csv": b"333\n"}
     directory = {"path": "all", "files": 2, "rows": None, "bytes": 5}
     whole = {"path": ".", "files": 3, "rows": None, "bytes": 9}
-    files = {"all": {name: body for name, body in data.items()}}
+    files = {"all": data}
     assert told(artifacts.dataset(files=files, metadata={"splits": {"all": directory}})) == []
     assert told(artifacts.dataset(files=files, metadata={"splits": {"all": whole}})) == []
 
@@ -92,7 +92,10 @@ def test_bytes_are_not_counted_where_a_file_is_absent() -> None:
 
 
 def test_nonsense_is_left_to_the_contract() -> None:
-    assert set(told(artifacts.dataset(metadata={"splits": {"train": {"path": 7}, "test": "x"}}))) <= {"STR-D004", "STR-Y002"}
+    assert set(told(artifacts.dataset(metadata={"splits": {"train": {"path": 7}, "test": "x"}}))) <= {
+        "STR-D004",
+        "STR-Y002",
+    }
     assert "STR-Y002" in told(artifacts.dataset(metadata={"splits": []}))
 
 

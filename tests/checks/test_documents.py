@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import pytest
+
+from strata_git.checks.documents import CONTRACTS, Reading, contract_of, read_document
+from strata_git.checks.exhibit import Exhibit
+from strata_git.repo.tree import MemoryTree
 from tests.checks.judging import IRIS, judge, only, told
 from tests.support import artifacts
-
-from strata_git.checks.documents import CONTRACTS, Reading, contract_of
 
 METADATA = f"{IRIS.path}/metadata.yaml"
 
@@ -67,6 +69,12 @@ def test_a_pointer_in_place_of_the_text() -> None:
 @pytest.mark.parametrize("where", CONTRACTS)
 def test_every_contract_named_exists(where: tuple[str, str]) -> None:
     assert contract_of(*where) is not None
+
+
+def test_a_file_without_a_contract_may_be_any_mapping() -> None:
+    exhibit = Exhibit.of(MemoryTree({f"{IRIS.path}/notes.yaml": b"any: thing\n"}), IRIS)
+    reading = read_document(exhibit, "notes.yaml")
+    assert (reading.legible, reading.findings, reading.value) == (True, (), {"any": "thing"})
 
 
 def test_a_file_without_a_contract() -> None:

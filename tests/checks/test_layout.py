@@ -7,13 +7,13 @@ import subprocess
 import sys
 
 import pytest
-from tests.checks.judging import IRIS, judge, only, rules, told
-from tests.support import artifacts
 
 from strata_git.checks.engine import judge_workspace
 from strata_git.checks.layout import judge_places
 from strata_git.contracts.layout import Artifact
 from strata_git.repo.tree import MemoryTree
+from tests.checks.judging import IRIS, judge, only, rules, told
+from tests.support import artifacts
 
 LAYOUT = "STR-L"
 
@@ -55,7 +55,17 @@ def test_a_name_that_some_system_or_tool_stumbles_over(name: str, rule: str) -> 
 
 
 @pytest.mark.parametrize(
-    "name", ["data.csv", "Data File (1).csv", "caf\u00e9.csv", "\u6570\u636e.csv", "-x.csv", ".hidden", "console.log", "a" * 220]
+    "name",
+    [
+        "data.csv",
+        "Data File (1).csv",
+        "caf\u00e9.csv",
+        "\u6570\u636e.csv",
+        "-x.csv",
+        ".hidden",
+        "console.log",
+        "a" * 220,
+    ],
 )
 def test_a_name_that_is_fine(name: str) -> None:
     assert names_told(name) == []
@@ -108,7 +118,14 @@ def test_a_file_where_none_should_be(path: str, rule: str, place: str) -> None:
 
 def test_files_in_their_place() -> None:
     paths = [*artifacts.dataset(), *artifacts.model(), *artifacts.run(), *artifacts.prompt()]
-    around = ["README.md", "src/Any Name/-", "services/scoring/service.yaml", "datasets/.gitkeep", "models", "datasetsx/a"]
+    around = [
+        "README.md",
+        "src/Any Name/-",
+        "services/scoring/service.yaml",
+        "datasets/.gitkeep",
+        "models",
+        "datasetsx/a",
+    ]
     assert list(judge_places([*paths, *around])) == []
 
 
@@ -189,7 +206,9 @@ def test_missing_roots_are_only_information() -> None:
 def test_attributes_keep_the_bytes_of_every_root(text: bytes, unprotected: list[str]) -> None:
     findings = judge_workspace(MemoryTree({**WHOLE, ".gitattributes": text}))
     assert {finding.rule for finding in findings} <= {"STR-L019"}
-    assert [finding.fix for finding in findings] == [f"add to .gitattributes: `{root}/** -text`" for root in unprotected]
+    assert [finding.fix for finding in findings] == [
+        f"add to .gitattributes: `{root}/** -text`" for root in unprotected
+    ]
 
 
 def test_no_attributes_at_all() -> None:
@@ -201,5 +220,6 @@ def test_importing_the_doors_loads_neither_yaml_nor_pydantic() -> None:
         "import sys; from strata_git.checks import engine, finding, catalog, formats;"
         "print(sorted({'yaml', 'pydantic', 'subprocess', 'json', 'logging'} & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
+    done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

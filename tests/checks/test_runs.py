@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
+
+from strata_git.checks.engine import judge_artifact
 from tests.checks.judging import RUN, WithoutObjects, judge, only, pointer, told
 from tests.support import artifacts
 from tests.support.artifacts import ABSENT
-
-from strata_git.checks.engine import judge_artifact
 
 OUTPUT = {"model.bin": b"weights"}
 RECORD = f"{RUN.path}/run.yaml"

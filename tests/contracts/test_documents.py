@@ -102,7 +102,8 @@ def test_the_cards_front_matter_has_the_cards_lines():
 
 
 def test_a_card_by_others_passes():
-    card = b"---\nlicense: [mit, other]\nthumbnail: x.png\nmodel-index: [{name: x, results: [{metrics: [{type: f1, value: high}]}]}]\n---\n"
+    index = b"model-index: [{name: x, results: [{metrics: [{type: f1, value: high}]}]}]\n"
+    card = b"---\nlicense: [mit, other]\nthumbnail: x.png\n" + index + b"---\n"
     assert parse(ModelCard, front_matter(card)).model_index[0].results[0].metrics[0].value == "high"
     assert parse(ModelCard, front_matter(b"---\nlicense: mit\n---\n")).model_index == ()
     with pytest.raises(ContractError, match="model-index: must be a list"):

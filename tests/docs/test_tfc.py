@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from strata_git.contracts import dataset, experiment, model, prompt, run
 from strata_git.contracts.base import ContractError, parse
 from strata_git.contracts.layout import parse_reference
 from strata_git.integrity import checksums
+from strata_git.ledger.names import parse_name
 
 TFC = Path(__file__).parents[2] / "tfc"
 TEXTS = {path.name: path.read_text() for path in sorted(TFC.glob("*.md"))}
@@ -86,12 +86,10 @@ def read_document(example: Example) -> None:
 
 
 def read_tag(name: str) -> None:
-    if importlib.util.find_spec("strata_git.ledger.names") is None:
-        pytest.skip("the ledger is not built yet")
-    from strata_git.ledger import names
-
-    if names.parse(name) is None:
+    read = parse_name(name)
+    if read is None:
         raise ValueError("no event's name")
+    assert read.tag == name
 
 
 @pytest.mark.parametrize("example", examples(), ids=lambda example: example.place)

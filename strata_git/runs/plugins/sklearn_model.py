@@ -1,8 +1,9 @@
 """The models of the scikit-learn plugin, and their file: skops, written so that equal models are equal bytes.
 
-skops names the members of its archive after memory addresses and stamps them with the time. Both are put in order
-here: members and object ids are numbered as they occur, dates are those of the ZIP epoch, nothing is compressed (so no
-version of zlib matters). What is written loads with stock skops.
+skops names the members of its archive after memory addresses, stamps them with the time, and stores the nodes of trees
+with their padding, which is whatever the memory held. All three are put in order here: members and object ids are
+numbered as they occur, dates are those of the ZIP epoch, padding is zero, and nothing is compressed (so no version of
+zlib matters). What is written loads with stock skops.
 """
 
 from __future__ import annotations
@@ -81,8 +82,25 @@ def normalised(data: bytes) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
         for old, new in order.files.items():
-            target.writestr(zipfile.ZipInfo(new), source.read(old))
+            target.writestr(zipfile.ZipInfo(new), _without_padding(source.read(old)))
         target.writestr(zipfile.ZipInfo("schema.json"), json.dumps(schema, separators=(",", ":")))
+    return buffer.getvalue()
+
+
+def _without_padding(data: bytes) -> bytes:
+    """A stored array with zeros where its records are padded: there lies whatever the memory held before."""
+    import numpy as np
+
+    if not data.startswith(b"\x93NUMPY"):
+        return data
+    array = np.load(io.BytesIO(data), allow_pickle=False)
+    if array.dtype.names is None:
+        return data
+    clean = np.zeros(array.shape, array.dtype)
+    for name in array.dtype.names:
+        clean[name] = array[name]
+    buffer = io.BytesIO()
+    np.save(buffer, clean, allow_pickle=False)
     return buffer.getvalue()
 
 

@@ -1,0 +1,47 @@
+"""Which stages there are and how a version may move between them (TFC-0009 §4). Pure."""
+
+from __future__ import annotations
+
+from strata_git.contracts.layout import STAGES
+
+EXPERIMENTAL, STAGING, PRODUCTION, ARCHIVED = STAGES
+
+TRANSITIONS: frozenset[tuple[str, str]] = frozenset({
+    (EXPERIMENTAL, STAGING),
+    (STAGING, PRODUCTION),
+    (PRODUCTION, ARCHIVED),
+    (PRODUCTION, STAGING),
+    (STAGING, ARCHIVED),
+    (EXPERIMENTAL, ARCHIVED),
+})  # fmt: skip
+"""The moves that are allowed where no policy says otherwise."""
+
+_LADDER = (EXPERIMENTAL, STAGING, PRODUCTION)
+
+
+def is_allowed(origin: str, target: str) -> bool:
+    """Whether a version may move from one stage to the other. Raises ValueError for a word that is no stage."""
+    return (_stage(origin), _stage(target)) in TRANSITIONS
+
+
+def is_upward(origin: str, target: str) -> bool:
+    """Whether the move brings a version nearer to its users, so that it has to be judged first."""
+    rank = {stage: place for place, stage in enumerate(_LADDER)}
+    return rank.get(_stage(target), -1) > rank.get(_stage(origin), -1)
+
+
+def next_stage(stage: str) -> str | None:
+    """One step up; None where there is none: production is the top, and archiving is asked for by name."""
+    place = _LADDER.index(stage) if _stage(stage) in _LADDER else len(_LADDER)
+    return _LADDER[place + 1] if place + 1 < len(_LADDER) else None
+
+
+def reachable(stage: str) -> tuple[str, ...]:
+    """Where a version may go from here, in the order of the stages."""
+    return tuple(target for target in STAGES if (_stage(stage), target) in TRANSITIONS)
+
+
+def _stage(word: str) -> str:
+    if word not in STAGES:
+        raise ValueError(f"'{word}' is not a stage ({', '.join(STAGES)})")
+    return word

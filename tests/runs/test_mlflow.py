@@ -1,0 +1,134 @@
+"""MLflow shows what the record says, read back through its own client; eight at once; nobody outside is called."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from strata_git.load import load_json
+from tests.runs.running import pending, record_of, visible
+from tests.support.builder import RepositoryBuilder
+from tests.support.process import run as run_program
+
+EXPERIMENTS = Path(__file__).parents[2] / "templates/workspace/experiments"
+AUDIT = """
+import sys
+def hook(event, args):
+    if event in ("socket.connect", "socket.sendto", "socket.getaddrinfo", "socket.gethostbyname"):
+        with open({log!r}, "a") as log:
+            log.write(f"{{event}} {{args[1:]}}\\n")
+sys.addaudithook(hook)
+"""
+
+
+pytestmark = pytest.mark.usefixtures("compiled")
+
+READ = """
+import json, sys
+from mlflow.tracking import MlflowClient
+client = MlflowClient(tracking_uri=sys.argv[1])
+shown = {}
+for experiment in client.search_experiments():
+    for run in client.search_runs([experiment.experiment_id]):
+        shown[run.info.run_name] = {
+            "experiment": experiment.name, "status": run.info.status, "metrics": run.data.metrics,
+            "params": run.data.params, "tags": run.data.tags, "uri": run.info.artifact_uri,
+            "artifacts": [one.path for one in client.list_artifacts(run.info.run_id)],
+            "inputs": [[one.dataset.name, one.dataset.digest] for one in run.inputs.dataset_inputs],
+        }
+json.dump(shown, sys.stdout)
+"""
+
+
+def shown(repo: RepositoryBuilder, uri: str = "") -> dict[str, Any]:
+    """Run name -> what MLflow's client says of it, over all experiments (in a process of its own)."""
+    place = uri or f"sqlite:///{repo.path}/.strata/local/mlflow.db"
+    environ = {**repo.environ, "MLFLOW_DISABLE_TELEMETRY": "true"}
+    return run_program(sys.executable, "-c", READ, place, cwd=repo.path, environ=environ).expect(0).json()
+
+
+def test_a_run_is_shown_as_it_is_recorded(repo: RepositoryBuilder, tmp_path: Path) -> None:
+    log = tmp_path / "connections"
+    (Path(repo.environ["PYTHONPATH"]) / "sitecustomize.py").write_text(AUDIT.format(log=str(log)))
+    repo.write({"synthetic.yaml": (EXPERIMENTS / "synthetic.yaml").read_bytes()}).commit("Add an experiment")
+    options = ("--set", "params.n_estimators=5", "--tag", "why=test", "--format", "json")
+    done = repo.strata("run", "synthetic.yaml", *options).expect(0)
+    told = done.json()
+    run = str(told["id"])
+    recorded = load_json(repo.read(f"runs/{run}/metrics.json")).value
+    seen = shown(repo)[run]
+    assert seen["metrics"] == recorded == told["metrics"]
+    assert len(seen["metrics"]) > 8
+    assert (seen["status"], seen["experiment"]) == ("FINISHED", "synthetic")
+    assert seen["tags"]["mlflow.source.git.commit"] == repo.head == record_of(repo, run).code.commit
+    assert (seen["tags"]["strata.run"], seen["tags"]["why"]) == (run, "test")
+    assert (seen["params"]["params.n_estimators"], seen["params"]["seed"]) == ("5", "7")
+    drawn = {"model.skops", "confusion_matrix.png", "roc_curve.png", "data_summary.json", "predictions.csv"}
+    assert set(seen["artifacts"]) == drawn
+    copied = Path(seen["uri"].removeprefix("file://")) / "model.skops"
+    assert copied.is_relative_to(repo.path / ".strata/local/mlartifacts")
+    assert copied.read_bytes() == repo.read(f"runs/{run}/artifacts/model.skops")
+    assert not log.exists(), log.read_text()
+    assert not any((Path(repo.environ["HOME"]) / name).exists() for name in (".mlflow", "mlruns"))
+
+
+def test_eight_at_once_are_eight_records(repo: RepositoryBuilder) -> None:
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda i: repo.strata("run", "toy.yaml", "--set", f"seed={i}"), range(8)))
+    assert [one.code for one in answers] == [0] * 8, "\n".join(map(str, answers))
+    assert len(visible(repo)) == 8
+    assert pending(repo) == []
+    seen = shown(repo)
+    seeds = set()
+    for run in visible(repo):
+        record = record_of(repo, run)
+        seeds.add(record.seed)
+        assert record.status == "succeeded"
+        assert seen[run]["metrics"] == load_json(repo.read(f"runs/{run}/metrics.json")).value
+        content = record.inputs[0].content_hash or ""
+        assert seen[run]["tags"]["strata.dataset.content_hash"] == content
+        assert seen[run]["inputs"] == [["iris@v1", content.removeprefix("sha256:")[:36]]]
+    assert seeds == set(range(8))
+
+
+def test_a_killed_run_is_shown_as_killed_once_the_next_one_began(repo: RepositoryBuilder) -> None:
+    command = [sys.executable, "-m", "strata_git", "run", "toy.yaml", "--set", "params.mode=sleep"]
+    process = subprocess.Popen(command, cwd=repo.path, env=repo.environ, stderr=subprocess.DEVNULL)
+    try:
+        for _ in range(600):
+            if any(b"asleep" in log.read_bytes() for log in repo.path.glob(".strata/local/pending/*/record/logs.txt")):
+                break
+            time.sleep(0.05)
+    finally:
+        process.kill()
+        process.wait()
+    (killed,) = pending(repo)
+    told = repo.strata("run", "toy.yaml").expect(0)
+    assert f"runs/{killed}: an earlier run that was killed is now on record" in told.err
+    assert record_of(repo, killed).status == "killed"
+    assert {name: run["status"] for name, run in shown(repo).items()}[killed] == "KILLED"
+
+
+def test_the_environment_chooses_server_and_experiment(repo: RepositoryBuilder, tmp_path: Path) -> None:
+    elsewhere = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/other.db", "MLFLOW_EXPERIMENT": "trial"}
+    failing = repo.strata("run", "--experiment", "toy.yaml", "--set", "params.mode=fail", env=elsewhere).expect(3)
+    assert "the oven is cold" in failing.err
+    assert not (repo.path / ".strata/local/mlflow.db").exists()
+    (seen,) = shown(repo, elsewhere["MLFLOW_TRACKING_URI"]).values()
+    assert (seen["experiment"], seen["status"], seen["metrics"]) == ("trial", "FAILED", {"before": 1.0})
+
+
+def test_a_store_that_cannot_be_used_is_told_and_leaves_no_run(repo: RepositoryBuilder) -> None:
+    place = repo.path / ".strata/local/mlflow.db"
+    place.parent.mkdir(parents=True)
+    place.write_bytes(b"this is not a database, it is a sentence. " * 200)
+    told = repo.strata("run", "toy.yaml").expect(3)
+    assert "Tracking cannot begin in the local MLflow database" in told.err
+    assert told.out == ""
+    assert (visible(repo), pending(repo)) == ([], [])
