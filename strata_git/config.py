@@ -51,12 +51,12 @@ class SettingsError(StrataError):
         self.complaint = complaint
 
 
-_KEYS: dict[str, tuple[str, type]] = {
-    "repository": ("repository", str),
-    "lfs": ("lfs", bool),
-    "signing.key": ("signing_key", str),
-    "signing.required": ("signing_required", bool),
-    "signing.on_commit": ("signing_on_commit", bool),
+_KEYS: dict[tuple[str, ...], tuple[str, type]] = {
+    ("repository",): ("repository", str),
+    ("lfs",): ("lfs", bool),
+    ("signing", "key"): ("signing_key", str),
+    ("signing", "required"): ("signing_required", bool),
+    ("signing", "on_commit"): ("signing_on_commit", bool),
 }
 _OPEN = ("schema", "doctor", "runs", "tracking", "documents")
 """Sections that later floors read for themselves."""
@@ -74,17 +74,20 @@ def load_settings(data: bytes | None) -> Settings:
         raise SettingsError(SettingsComplaint(error.line, error.message)) from None
     if not isinstance(document.value, Mapping):
         raise SettingsError(SettingsComplaint(1, "a mapping is expected"))
+    if document.value.get("schema", SCHEMA) != SCHEMA:
+        raise SettingsError(SettingsComplaint(document.lines.get(("schema",), 0), f"'schema' must be {SCHEMA}"))
     values: dict[str, object] = {}
     for path, value in _flat(document.value):
-        line = document.lines.get(tuple(path.split(".")), 0)
-        if path.split(".")[0] in _OPEN:
+        line = document.lines.get(path, 0)
+        if path[0] in _OPEN:
             continue
+        told = ".".join(path)
         if path not in _KEYS:
-            raise SettingsError(SettingsComplaint(line, f"unknown setting '{path}'"))
+            raise SettingsError(SettingsComplaint(line, f"unknown setting '{told}'"))
         name, kind = _KEYS[path]
         if not isinstance(value, kind):
             expected = {str: "text", bool: "true or false"}[kind]
-            raise SettingsError(SettingsComplaint(line, f"'{path}' must be {expected}"))
+            raise SettingsError(SettingsComplaint(line, f"'{told}' must be {expected}"))
         values[name] = value
     settings = Settings(**values)  # type: ignore[arg-type]
     if settings.repository and not UUID.fullmatch(settings.repository):
@@ -105,11 +108,11 @@ def from_plain(data: Mapping[str, object]) -> Settings | None:
     return Settings(**data)  # type: ignore[arg-type]
 
 
-def _flat(value: Mapping[str, object]) -> list[tuple[str, object]]:
-    rows: list[tuple[str, object]] = []
+def _flat(value: Mapping[str, object]) -> list[tuple[tuple[str, ...], object]]:
+    rows: list[tuple[tuple[str, ...], object]] = []
     for key, inner in value.items():
         if key == "signing" and isinstance(inner, Mapping):
-            rows.extend((f"signing.{name}", part) for name, part in inner.items())
+            rows.extend(((key, name), part) for name, part in inner.items())
         else:
-            rows.append((key, inner))
+            rows.append(((key,), inner))
     return rows

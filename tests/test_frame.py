@@ -1,4 +1,4 @@
-"""The frame of the house: what may import what, how large a file may be, what a wheel holds, what the tree never says.
+"""The frame of the house: what may import what, how large a file may be, what the tree never says.
 
 These are promises about the whole tree; what a room does is tested in the directory of its name.
 """
@@ -12,7 +12,6 @@ import re
 import subprocess
 import sys
 import tomllib
-import zipfile
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -209,45 +208,6 @@ def test_every_command_explains_itself_and_its_options() -> None:
         if isinstance(command, click.Group):
             pending += [((*words, name), below) for name, below in command.commands.items()]
     assert silent == []
-
-
-def test_the_wheel_brings_what_is_needed_and_no_more(tmp_path: Path) -> None:
-    names = {re.sub(r"^git_strata-[^/]+\.(data|dist-info)", r"\1", name) for name in wheel(tmp_path)[1]}
-    for part in ("_hooks", "_templates", "_tfc"):
-        assert any(name.startswith(f"strata_git/{part}/") for name in names), part
-    assert {"strata_git/py.typed", "data/data/share/man/man1/git-strata.1", "dist-info/licenses/LICENSE"} <= names
-    assert {name.partition("/")[0] for name in names} == {"strata_git", "data", "dist-info"}
-    assert [name for name in names if "test" in Path(name).parts or "__pycache__" in name] == []
-    assert {name_of(path) for path in MODULES} <= names
-
-
-def wheel(directory: Path) -> tuple[Path, list[str]]:
-    """Build a wheel without a network; the file and the names in it."""
-    words = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(directory)]
-    done = subprocess.run(words, cwd=ROOT, capture_output=True, text=True)
-    assert done.returncode == 0, done.stdout + done.stderr
-    (file,) = directory.glob("*.whl")
-    return file, zipfile.ZipFile(file).namelist()
-
-
-@pytest.mark.heavy
-def test_the_wheel_works_with_the_core_alone(tmp_path: Path) -> None:
-    file, _ = wheel(tmp_path)
-    pins = re.sub(r" \\\n(    --hash=\S+( \\)?\n)+", "\n", (ROOT / "requirements" / "dev.txt").read_text())
-    (tmp_path / "pins.txt").write_text(pins)
-    uv = [sys.executable, "-m", "uv"]
-    subprocess.run([*uv, "venv", "--quiet", "--python", sys.executable, str(tmp_path / "venv")], check=True)
-    install = [*uv, "pip", "install", "--quiet", "--no-config", "--python", str(tmp_path / "venv")]
-    subprocess.run([*install, "--constraint", str(tmp_path / "pins.txt"), str(file)], check=True)
-    installed = subprocess.run(
-        [*uv, "pip", "list", "--python", str(tmp_path / "venv")], capture_output=True, text=True
-    ).stdout
-    assert {"mlflow-skinny", "scikit-learn", "numpy"}.isdisjoint(re.findall(r"^\S+", installed, re.MULTILINE))
-    assert (tmp_path / "venv" / "share" / "man" / "man1" / "git-strata.1").exists()
-    strata = tmp_path / "venv" / "bin" / "git-strata"
-    for words in (["--version"], ["--help"], ["init", "work"], ["-C", "work", "doctor"]):
-        done = subprocess.run([strata, *words], cwd=tmp_path, capture_output=True, text=True)
-        assert done.returncode in {0, 1}, (words, done.stdout, done.stderr)
 
 
 def test_requirements_pin_everything_declared() -> None:

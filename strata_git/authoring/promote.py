@@ -26,7 +26,7 @@ from strata_git.ledger.signing import UserKeys, Verifier, signer_for
 from strata_git.ledger.stages import EXPERIMENTAL, PRODUCTION, is_upward, next_stage
 from strata_git.ledger.state import ModelState
 from strata_git.repo.command import Repository
-from strata_git.repo.history import first_appearances
+from strata_git.repo.history import first_appearances, is_shallow
 from strata_git.repo.staged import staged_changes
 from strata_git.repo.tree import ListedTree, commit_tree
 
@@ -63,7 +63,8 @@ class Refused(StrataError):
 
     def __init__(self, artifact: Artifact, target: str, findings: Sequence[Finding]) -> None:
         told = [f"{f.rule} {f.path}: {f.message}\n    {f.fix}" for f in findings]
-        super().__init__(f"{artifact.short} cannot move to {target}.", hint=printable_lines(told))
+        lines = (printable(line) for text in told for line in text.split("\n"))
+        super().__init__(f"{artifact.short} cannot move to {target}.", hint="\n".join(lines))
         self.findings = tuple(findings)
 
 
@@ -127,11 +128,6 @@ def stage_of(state: ModelState, version: str) -> str:
     return placed.stage if placed else EXPERIMENTAL
 
 
-def printable_lines(texts: Sequence[str]) -> str:
-    """Several texts, one below the other, each line safe for a terminal."""
-    return "\n".join(printable(line) for text in texts for line in text.split("\n"))
-
-
 def _require_head(repo: Repository, settings: Settings) -> str:
     head = repo.head()
     if head is None:
@@ -140,6 +136,11 @@ def _require_head(repo: Repository, settings: Settings) -> str:
         raise StrataError(
             "strata.yaml gives this repository no identity, so events could be replayed elsewhere.",
             hint="git strata init   adds what is missing; 'repository:' in strata.yaml is a UUID",
+        )
+    if is_shallow(repo):
+        raise StrataError(
+            "This clone is shallow, so the commit that introduced a version cannot be told.",
+            hint="git fetch --unshallow --tags",
         )
     return head
 
@@ -178,8 +179,7 @@ def _facts(
     """What the gate wants to know, and the release (commit, tree, digest) that events will name."""
     introduced = introductions(repo, head, artifact.name)
     commit = introduced[artifact.version]
-    evidence = gather(repo, [(commit, artifact.path)])[commit, artifact.path]
-    release = Draft(artifact.version, None, EXPERIMENTAL, commit, evidence.tree or "", evidence.digest or "")
+    release, registered = _release(repo, ledger.model(artifact.name), artifact, commit)
     files = commit_tree(repo, head, [artifact.path, POLICY])
     sums = _blob(files, f"{artifact.path}/{CHECKSUMS}")
     verdict = _verdict(repo, head, artifact, judge) if is_upward(origin, target) else None
@@ -191,11 +191,22 @@ def _facts(
         signatures=_signatures(repo, files, artifact, sums) if verdict else None,
         signing_required=settings.signing_required,
         digest=digest(sums) if sums is not None else None,
-        released=evidence.digest,
+        released=release.digest or None,
+        introduced=commit,
+        registered=registered,
         companions=tuple(v for v, other in introduced.items() if other == commit and v != artifact.version),
         ledger=ledger.model(artifact.name).complaints,
         policy=files.get(POLICY) is not None,
     ), release  # fmt: skip
+
+
+def _release(repo: Repository, state: ModelState, artifact: Artifact, commit: str) -> tuple[Draft, str | None]:
+    """The registration to be written, or what the one that is there says; with the commit that one names."""
+    placed = state.versions.get(artifact.version)
+    if placed is not None and placed.registration is not None and (record := placed.registration.record):
+        return Draft(artifact.version, None, EXPERIMENTAL, record.commit, record.tree, record.digest), record.commit
+    evidence = gather(repo, [(commit, artifact.path)])[commit, artifact.path]
+    return Draft(artifact.version, None, EXPERIMENTAL, commit, evidence.tree or "", evidence.digest or ""), None
 
 
 def introductions(repo: Repository, head: str, model: str) -> dict[str, str]:

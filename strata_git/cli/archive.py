@@ -5,8 +5,9 @@ from __future__ import annotations
 import click
 
 from strata_git.cli.output import format_option
-from strata_git.cli.promote import key_option, model_reference, move, reason_option
+from strata_git.cli.promote import key_option, move, reason_option
 from strata_git.cli.session import Session
+from strata_git.cli.stages import model_reference
 
 
 @click.command()

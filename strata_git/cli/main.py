@@ -78,7 +78,10 @@ class LazyGroup(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, directory: Path | None) -> None:
     """The Git-native, local-first home of a machine-learning project's whole life."""
-    cwd = Path.cwd() if directory is None else Path.cwd() / directory
+    try:
+        cwd = Path.cwd() if directory is None else Path.cwd() / directory
+    except FileNotFoundError:
+        raise StrataError("The current directory is no longer there.", hint="cd into the repository again") from None
     if not cwd.is_dir():
         raise StrataError(f"{printable(str(cwd))} is not a directory.")
     ctx.obj = Session(environ=dict(os.environ), cwd=cwd)

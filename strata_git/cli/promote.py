@@ -10,8 +10,7 @@ import click
 from strata_git.authoring.promote import Promotion, Refused, promote
 from strata_git.cli.output import format_option, note, out, out_json
 from strata_git.cli.session import Session
-from strata_git.contracts.layout import Reference, parse_reference
-from strata_git.errors import UsageError
+from strata_git.cli.stages import model_reference
 
 reason_option = click.option("--reason", default="", help="Why; recorded in the signed tag.")
 key_option = click.option("--key", default="", help="Signing key (default: signing.key, then git's user.signingkey).")
@@ -31,17 +30,6 @@ def command(session: Session, model: str, stage: str | None, reason: str, key: s
     """
     meant = model_reference(model)
     return move(session, meant.name, meant.version, stage, reason=reason, key=key, style=style)
-
-
-def model_reference(text: str, *, versioned: bool = False) -> Reference:
-    """The model that an argument names; UsageError when it names none, or no version where one is needed."""
-    try:
-        meant = parse_reference(text, kind="model")
-    except ValueError as error:
-        raise UsageError(f"{error}.") from None
-    if meant.stage is not None or (versioned and meant.version is None):
-        raise UsageError(f"'{text}' names no version; write MODEL@vN.")
-    return meant
 
 
 def move(

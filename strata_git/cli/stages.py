@@ -8,8 +8,9 @@ from datetime import UTC, datetime
 import click
 
 from strata_git.cli.output import format_option, note, out, out_json, table
-from strata_git.cli.promote import model_reference
 from strata_git.cli.session import Session
+from strata_git.contracts.layout import Reference, parse_reference
+from strata_git.errors import UsageError
 from strata_git.ledger.event import Event, LedgerComplaint, errors
 from strata_git.ledger.events import Ledger, read_ledger
 from strata_git.ledger.moves import Placement
@@ -42,6 +43,17 @@ def read(session: Session, model: str | None) -> Ledger:
     """The ledger, or what it holds of one model."""
     name = model_reference(model).name if model else None
     return read_ledger(session.repository(), repository=session.settings().repository, model=name)
+
+
+def model_reference(text: str, *, versioned: bool = False) -> Reference:
+    """The model that an argument names; UsageError when it names none, or no version where one is needed."""
+    try:
+        meant = parse_reference(text, kind="model")
+    except ValueError as error:
+        raise UsageError(f"{error}.") from None
+    if meant.stage is not None or (versioned and meant.version is None):
+        raise UsageError(f"'{text}' names no version; write MODEL@vN.")
+    return meant
 
 
 def tell_complaints(complaints: Iterable[LedgerComplaint]) -> int:

@@ -147,8 +147,9 @@ def _judge_subject(repo: Repository, subject: Subject, paths: Sequence[str], pro
         findings: list[Finding] = [f for judgement in judged.values() for f in judgement.findings]
         for judgement in judged.values():
             findings += judge_storage(judgement.summary, lfs=settings.lfs)
-        facts = signature_facts(repo, judged, cache)
-        findings += judge_signed(facts, chosen, settings.signing_required)
+        facts = signature_facts(repo, judged, cache, subject)
+        whole = [artifact for artifact in chosen if judged[artifact].summary.get("judged", True)]
+        findings += judge_signed(facts, whole, settings.signing_required)
         findings += judge_loose(subject, paths, cache)
         findings += _judge_links(repo, subject, judged, paths, cache)
     finally:

@@ -74,15 +74,12 @@ def judge_staged_versions(
             one = VersionChange("", artifact, before, after, introduced=False, base=parent[:12])
             judged.append(_with_signatures(repo, one))
     findings = list(judge_changes(judged))
-    excused = {
-        one.artifact
-        for one in judged
-        if not one.introduced and any(artifact_of(f.path) == one.artifact for f in findings)
-        and amendable(repo, one.artifact, parents)
-    }  # fmt: skip
-    if excused:
+    suspects = {told for finding in findings if (told := artifact_of(finding.path)) is not None}
+    if suspects:  # judged again by what was released: undoing what an earlier commit broke is legal
+        origins = _origins(repo, sorted(suspects), parents, {})
+        excused = {artifact for artifact in suspects if amendable(repo, artifact, parents)}
         judged = [replace(one, unpublished=True) if one.artifact in excused else one for one in judged]
-        findings = list(judge_changes(judged))
+        findings = list(judge_changes(judged, {path: files.of(oid, path) for path, oid in origins.items()}))
     return [*findings, *judge_introductions(judged)]
 
 
@@ -162,9 +159,7 @@ def _touches(repo: Repository, commits: Sequence[Commit]) -> list[_Touch]:
 
 def _released_before(repo: Repository, touches: Sequence[_Touch], base: Collection[str]) -> dict[str, str]:
     """Artifact path → tree id of its release, for versions that seem new but that the history of `base` once held."""
-    seen = {touch.artifact.path for touch in touches if touch.before is not None}
-    fresh = [touch.artifact for touch in touches if touch.before is None and touch.artifact.path not in seen]
-    return _origins(repo, fresh, base, {})
+    return _origins(repo, [touch.artifact for touch in touches if touch.before is None], base, {})
 
 
 def _origins(

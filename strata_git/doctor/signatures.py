@@ -1,4 +1,4 @@
-"""What the signatures of judged artifacts amount to, each pair of list and signature verified once per keyring."""
+"""What the signatures of judged artifacts amount to, each verified once an hour for each state of the keyring."""
 
 from __future__ import annotations
 
@@ -7,40 +7,56 @@ import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from pathlib import Path
+from time import time
 
 from strata_git.checks.engine import Judgement
 from strata_git.checks.finding import Finding
 from strata_git.checks.signatures import judge_signatures
-from strata_git.contracts.layout import Artifact
+from strata_git.contracts.layout import CHECKSUMS, SIGNATURE, Artifact
 from strata_git.doctor.cache import Cache
+from strata_git.doctor.subject import Subject
 from strata_git.errors import StrataError
+from strata_git.integrity import armor, checksums
 from strata_git.integrity.signer import SignatureVerdict
 from strata_git.repo.command import Repository
 
-LIMIT = 1 << 20
+FRESH = 3600.0
+"""Seconds for which a verdict is remembered: keys and signatures expire without the keyring changing."""
 
 
 def signature_facts(
-    repo: Repository, judged: Mapping[Artifact, Judgement], cache: Cache
-) -> dict[Artifact, tuple[bytes, list[SignatureVerdict] | None]]:
-    """For every signed artifact: the bytes of SIGNATURE.asc and the verdict on each block (None: gpg is not here)."""
+    repo: Repository, judged: Mapping[Artifact, Judgement], cache: Cache, subject: Subject | None = None,
+    *, now: float | None = None,
+) -> dict[Artifact, tuple[bytes, list[SignatureVerdict] | None]]:  # fmt: skip
+    """For every signed artifact: the bytes of SIGNATURE.asc and the verdict on each block (None: gpg is not here).
+
+    Files that are not stored in the repository yet are read through `subject`. Where an object is absent, the artifact
+    is left out: that it was not judged is told elsewhere. `now` is Unix time.
+    """
+    moment = time() if now is None else now
     keyring = keyring_state(repo.environ)
     facts: dict[Artifact, tuple[bytes, list[SignatureVerdict] | None]] = {}
-    keys: dict[Artifact, tuple[str, str, str]] = {}
+    keys: dict[Artifact, str] = {}
     for artifact, judgement in judged.items():
         signature, sums = judgement.summary.get("signature_oid"), judgement.summary.get("checksums_oid")
         if isinstance(signature, str):
-            keys[artifact] = (f"signed:{keyring}:{sums}:{signature}", signature, str(sums))
-    kept = cache.get(key for key, _, _ in keys.values())
+            keys[artifact] = f"signed:{keyring}:{sums}:{signature}"
+    kept = cache.get(keys.values())
     fresh: dict[str, object] = {}
-    for artifact, (key, signature, sums) in keys.items():
-        data = _read(repo, signature)
-        verdicts = _thawed(kept.get(key))
-        if verdicts is None and data:
-            verdicts = _verified(repo, _read(repo, sums) or b"", data)
+    for artifact, key in keys.items():
+        sums, signature = key.split(":")[2:]
+        data = _read(repo, subject, f"{artifact.path}/{SIGNATURE}", signature, armor.SIZE_LIMIT)
+        if data is None:
+            continue
+        verdicts = _thawed(kept.get(key), moment)
+        if verdicts is None:
+            listed = _read(repo, subject, f"{artifact.path}/{CHECKSUMS}", sums, checksums.SIZE_LIMIT)
+            if listed is None and sums != "None":
+                continue
+            verdicts = _verified(repo, listed or b"", data)
             if verdicts is not None:
-                fresh[key] = [asdict(verdict) for verdict in verdicts]
-        facts[artifact] = (data or b"", verdicts)
+                fresh[key] = {"at": moment, "verdicts": [asdict(verdict) for verdict in verdicts]}
+        facts[artifact] = (data, verdicts)
     cache.put(fresh)
     return facts
 
@@ -79,17 +95,28 @@ def _verified(repo: Repository, sums: bytes, signature: bytes) -> list[Signature
         return None
 
 
-def _read(repo: Repository, oid: str) -> bytes | None:
+def _read(repo: Repository, subject: Subject | None, path: str, oid: str, limit: int) -> bytes | None:
+    """A file's bytes; None where its object is absent, and no more than is needed to see that there are too many."""
     try:
-        return repo.objects.read(oid, LIMIT)[1]
-    except (KeyError, ValueError):
+        return repo.objects.read(oid, limit)[1]
+    except ValueError:
+        return b"\n" * (limit + 1)
+    except KeyError:
+        pass
+    try:
+        tree = subject.files([path.rpartition("/")[0]]) if subject is not None else None
+        entry = tree.get(path) if tree is not None else None
+        return tree.read(entry, limit) if tree is not None and entry is not None else None
+    except ValueError:
+        return b"\n" * (limit + 1)
+    except KeyError:
         return None
 
 
-def _thawed(value: object) -> list[SignatureVerdict] | None:
-    if not isinstance(value, list):
-        return None
+def _thawed(value: object, now: float) -> list[SignatureVerdict] | None:
     try:
-        return [SignatureVerdict(**row) for row in value]
-    except TypeError:
+        if not isinstance(value, dict) or not 0 <= now - value["at"] < FRESH:
+            return None
+        return [SignatureVerdict(**row) for row in value["verdicts"]]
+    except (KeyError, TypeError):
         return None

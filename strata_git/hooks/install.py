@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from strata_git.errors import StrataError, printable
+from strata_git.hooks.locks import note_locks
 from strata_git.repo.command import Repository
 from strata_git.repo.files import write_file
 from strata_git.resources import folder
@@ -53,7 +54,7 @@ def install(repo: Repository) -> list[str]:
         directory.mkdir(parents=True, exist_ok=True)
         write_file(state.path, _script(name), 0o755)
         told.append(f"{name}: installed" + (", git-lfs is called after it" if state.state == "git-lfs" else ""))
-    _note_locks(repo)
+    note_locks(repo)
     return told
 
 
@@ -141,21 +142,3 @@ def _keep(repo: Repository, name: str, data: bytes) -> None:
     kept = _kept(repo, name)
     kept.parent.mkdir(parents=True, exist_ok=True)
     write_file(kept, data, 0o755)
-
-
-def _note_locks(repo: Repository) -> None:
-    """Tell the post-commit gate whether any attributes file below the root makes files lockable."""
-    if repo.worktree is None:
-        return
-    found = repo.try_git("grep", "-q", "-F", "lockable", "--", ".gitattributes", *_attribute_files(repo))
-    marker = repo.git_dir / "strata" / "lfs-locks"
-    if found.code == 0:
-        marker.parent.mkdir(exist_ok=True)
-        marker.touch()
-    else:
-        marker.unlink(missing_ok=True)
-
-
-def _attribute_files(repo: Repository) -> list[str]:
-    names = os.fsdecode(repo.git("ls-files", "-z")).split("\0")
-    return [name for name in names if name.endswith("/.gitattributes")][:500]

@@ -47,6 +47,10 @@ def run(repo: Repository, arguments: Sequence[str]) -> int:  # noqa: ARG001 - ev
     if any(finding.severity == "error" for finding in findings):
         return 1
     write_seals(repo, plan.seals)
+    if any(change.path == ".gitattributes" for change in changes):
+        from strata_git.hooks.locks import note_locks
+
+        note_locks(repo)
     _sign(repo, plan.seals)
     return 0
 

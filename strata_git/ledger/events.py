@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 from strata_git.errors import StrataError
-from strata_git.integrity.signer import Signer
-from strata_git.ledger.event import Event, Evidence
+from strata_git.integrity.signer import SignatureVerdict, Signer
+from strata_git.ledger.event import Event, Evidence, LedgerComplaint
 from strata_git.ledger.evidence import gather
 from strata_git.ledger.names import TAGS, EventName, likeness, parse_name
 from strata_git.ledger.record import (
@@ -25,7 +25,7 @@ from strata_git.ledger.record import (
 )
 from strata_git.ledger.signing import UserKeys, Verifier, committer, verify_tags
 from strata_git.ledger.state import LedgerState, ModelState, fold
-from strata_git.ledger.statement import statement
+from strata_git.ledger.statement import PREDICATE, statement
 from strata_git.repo.command import Repository
 from strata_git.repo.notes import append_lines, noted
 from strata_git.repo.refs import RefConflict, Transaction
@@ -133,7 +133,7 @@ def _read_events(
     events = []
     for name, oid, kind, size in rows:
         if oid in tags:
-            events.append(replace(_event(name, oid, tags[oid]), signatures=verdicts.get(oid, ())))
+            events.append(_event(name, oid, tags[oid], verdicts.get(oid, ())))
         elif kind != "tag":
             events.append(Event(name, oid, f"it is a lightweight tag of a {kind}", "STR-P001"))
         else:
@@ -143,13 +143,16 @@ def _read_events(
     return [replace(event, evidence=found.get((event.target, _directory(event)), Evidence())) for event in events]
 
 
-def _event(name: EventName, oid: str, tag: TagObject) -> Event:
-    event = Event(name, oid, header=tag.tag, target=tag.target, tagger=tag.tagger, when=tag.when)
+def _event(name: EventName, oid: str, tag: TagObject, verdicts: tuple[SignatureVerdict, ...] = ()) -> Event:
+    reason, record, flaw, rule = "", None, "", ""
     try:
         reason, record = parse_message(tag.message)
     except RecordError as error:
-        return replace(event, flaw=str(error), flaw_rule="STR-P003")
-    return replace(event, reason=reason, record=record)
+        flaw, rule = str(error), "STR-P003"
+    return Event(
+        name, oid, flaw, rule, header=tag.tag, target=tag.target, tagger=tag.tagger, when=tag.when, reason=reason,
+        record=record, signatures=verdicts,
+    )  # fmt: skip
 
 
 def _directory(event: Event) -> str:
@@ -254,3 +257,14 @@ def write_notes(repo: Repository, events: Iterable[Event]) -> int:
     for commit, lines in lacking.items():
         append_lines(repo, commit, lines)
     return sum(len(lines) for lines in lacking.values())
+
+
+def stray_notes(repo: Repository, events: Iterable[Event]) -> tuple[LedgerComplaint, ...]:
+    """Complaints about note lines that claim to be of an event and repeat none of `events` (all there are)."""
+    known = {(event.target, statement(event)) for event in events if event.record is not None}
+    told = []
+    for commit, lines in noted(repo).items():
+        for line in lines:
+            if PREDICATE.encode() in line and (commit, line) not in known:
+                told.append(LedgerComplaint("STR-P018", "", f"a note on {commit} repeats no event that is here"))
+    return tuple(dict.fromkeys(told))

@@ -19,6 +19,7 @@ class MoveFacts:
     `differing` are paths in its directory that are not as in HEAD. `verdict` are doctor's findings about it at HEAD,
     `unjudged` what doctor could not judge, `signatures` the verdicts on SIGNATURE.asc there (None: there is no such
     file). `digest` is that of its CHECKSUMS.txt at HEAD, `released` the one at the commit that introduced it.
+    `introduced` is that commit and `registered` the one its registration names (None: not registered yet).
     `companions` are other versions of the model that the same commit introduced. `ledger` are complaints about the
     model's events, `policy` whether HEAD holds a trust policy.
     """
@@ -33,6 +34,8 @@ class MoveFacts:
     signing_required: bool = False
     digest: str | None = None
     released: str | None = None
+    introduced: str = ""
+    registered: str | None = None
     companions: tuple[str, ...] = ()
     ledger: tuple[LedgerComplaint, ...] = ()
     policy: bool = False
@@ -75,6 +78,9 @@ def _judge_content(facts: MoveFacts) -> Iterator[Finding]:
         yield found("STR-P014", path, f"differs from what HEAD holds of {artifact.short}")
     if facts.released is None or facts.digest != facts.released:
         yield found("STR-P011", artifact.path, f"{artifact.short} is not what its introducing commit released")
+    if facts.registered is not None and facts.registered != facts.introduced:
+        message = f"is registered at {facts.registered}, but {facts.introduced} introduced it in HEAD's history"
+        yield found("STR-P010", artifact.path, f"{artifact.short} {message}")
     broken = [finding for finding in facts.verdict if finding.severity == "error"]
     if broken:
         yield found("STR-P012", artifact.path, f"{artifact.short} has {len(broken)} error(s)")

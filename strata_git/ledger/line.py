@@ -32,7 +32,9 @@ def order(events: Collection[Event], apart: Collection[str] = ()) -> Line:
     for siblings in children.values():
         siblings.sort(key=lambda each: (not each.signed, each.name.seq, each.tag, each.oid))
     told = list(_forks(children.values()))
-    roots = sorted((prev for prev in children if prev not in known), key=lambda prev: _root_order(prev, children))
+    roots = [prev for prev in children if prev not in known]
+    if len(roots) > 1:
+        roots.sort(key=lambda prev: _root_order(prev, children))
     ordered: list[Event] = []
     for root in roots:
         ordered += _walk(root, children)

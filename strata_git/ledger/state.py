@@ -73,13 +73,12 @@ def fold(
     grouped: defaultdict[str, list[Event]] = defaultdict(list)
     for event in events:
         grouped[event.name.model].append(event)
-    odd = malformed or {}
-    return LedgerState(
-        {
-            model: _fold_model(model, mine, repository, now, (heads or {}).get(model), odd.get(model, ()))
-            for model, mine in sorted(grouped.items())
-        }
-    )
+    odd, recorded = malformed or {}, heads or {}
+    folded = {}
+    for model in sorted(grouped.keys() | recorded.keys()):
+        mine = grouped.get(model, [])
+        folded[model] = _fold_model(model, mine, repository, now, recorded.get(model), odd.get(model, ()))
+    return LedgerState(folded)
 
 
 def _fold_model(

@@ -23,8 +23,8 @@ def read_lines(repo: Repository, commit: str, ref: str = NOTES_REF) -> list[byte
 
 
 def noted(repo: Repository, ref: str = NOTES_REF) -> dict[str, list[bytes]]:
-    """Every noted object's lines."""
-    head = read_ref(repo, ref)
+    """Every noted object's lines; `ref` is a full name, or the id of a notes commit."""
+    head = read_ref(repo, ref) if ref.startswith("refs/") else repo.resolve(ref)
     if head is None:
         return {}
     entries = commit_tree(repo, head).under("")

@@ -215,7 +215,25 @@ def test_a_damaged_ledger(lab: Lab) -> None:
     assert "STR-P006" in refused(lab, "v2")
 
 
+def test_history_rewritten_under_a_registration(lab: Lab) -> None:
+    lab.promote("v1")
+    lab.repo.git("checkout", "--quiet", "--orphan", "other")
+    lab.repo.commit("Everything anew", {"models/forest/v2/card.md": b""})
+    lab.repo.git("rm", "-r", "--quiet", "models/forest/v2")
+    lab.repo.git("commit", "--quiet", "--amend", "--message", "Only v1")
+    assert refused(lab, "v1") == {"STR-P010"}
+    made = lab.promote("v1", "archived")
+    assert made.commit == lab.oid("main^")
+    assert stages(lab) == {"v1": "archived"}
+
+
 # --- what cannot be done
+
+
+def test_a_shallow_clone(lab: Lab) -> None:
+    clone = Lab(lab.repo.clone("shallow", "--depth=1"), lab.keys)
+    with pytest.raises(StrataError, match="clone is shallow"):
+        clone.promote()
 
 
 def test_no_commit_yet(builder: Builder, keys: Keys) -> None:

@@ -61,6 +61,15 @@ def test_a_models_data_is_data_its_run_read() -> None:
     assert (finding.rule, finding.severity, finding.path) == ("STR-X005", "warning", "models/forest/v1/metadata.yaml")
 
 
+def test_a_models_file_is_one_its_run_wrote() -> None:
+    finding = only(judge_links(changed(FOREST, artifact_sha256="4" * 64)))
+    assert (finding.rule, finding.severity, finding.path) == ("STR-X006", "error", "models/forest/v1/metadata.yaml")
+
+
+def test_nothing_is_said_of_what_a_run_wrote_where_its_objects_are_absent() -> None:
+    assert judge_links(changed(RUN, outputs=[], judged=False)) == ()
+
+
 def test_a_model_without_a_run_cites_none() -> None:
     assert judge_links(changed(FOREST, run=None)) == ()
 

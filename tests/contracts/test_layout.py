@@ -34,6 +34,41 @@ def test_path_and_reference_lead_back(artifact):
     assert parse_reference(artifact.short, kind=artifact.kind).artifact(artifact.kind) == artifact
 
 
+near = st.text(alphabet="aZ0v1-_@#/.\n ", max_size=16).map(lambda tail: f"datasets/a/v1{tail}") | st.text(
+    alphabet="aZ0v1-_@#/.\n ", max_size=16
+)
+
+
+@given(near | artifacts.map(lambda artifact: artifact.reference))
+def test_what_names_an_artifact_has_one_form(text):
+    """However it was written, its reference and its path name the same again."""
+    try:
+        reference = parse_reference(text, kind=None if text.startswith("run-") else "dataset")
+    except ValueError:
+        return
+    if reference.version is None and reference.kind != "run":
+        return
+    artifact = reference.artifact("dataset")
+    assert parse_reference(artifact.reference).artifact("dataset") == artifact
+    assert parse_reference(artifact.path).artifact("dataset") == artifact
+    assert artifact_of(artifact.path) == artifact
+
+
+@given(near)
+def test_what_lies_in_an_artifact_lies_below_its_path(path):
+    artifact = artifact_of(path)
+    assert artifact is None or f"{path}/".startswith(f"{artifact.path}/")
+
+
+@given(names, versions, st.sampled_from(layout.STAGES))
+def test_marks_and_stages_are_read_both_ways(name, version, stage):
+    assert (
+        parse_reference(f"{name}#{version}") == parse_reference(f"{name}@{version}") == Reference(None, name, version)
+    )
+    at = Reference("model", name, stage=stage)
+    assert parse_reference(f"{name}@{stage}") == parse_reference(f"models/{name}@{stage}") == at
+
+
 @given(st.text())
 def test_any_text_is_a_reference_or_refused_in_one_line(text):
     try:
@@ -75,6 +110,11 @@ def test_what_an_artifact_says_of_itself():
         "datasets/iris/v01/x",
         "datasets/Iris/v1/x",
         "datasets/iris\n/v1/x",
+        "datasets/iris/v1\n/x",
+        "datasets/iris/v1x/x",
+        "datasets/iris/v1000000000/x",
+        "runs/run-2026-11-21-001\n/x",
+        "runs/run-2026-11-21-001-x/x",
         "Datasets/iris/v1/x",
         "runs/latest/x",
         "runs/run-2026-11-21-01/x",

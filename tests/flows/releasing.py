@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from strata_git.doctor.judge import judge_range
+from strata_git.doctor.verdict import Verdict
 from tests.support import artifacts
 from tests.support.builder import RepositoryBuilder
 from tests.support.fixtures import Builder
@@ -74,8 +76,16 @@ def refused(answer: Completed, rule: str, path: str = "") -> Completed:
 
 
 def told_in_range(repo: RepositoryBuilder, base: str, rule: str, *commits: str) -> None:
-    """`doctor --range BASE..HEAD` ends in 2 and tells `rule` of exactly these commits."""
-    answer = repo.strata("doctor", "--range", f"{base}..HEAD", "--format", "json").expect(2).json()
-    found = answer["findings"]
-    assert isinstance(found, list)
-    assert {row["commit"] for row in found if row["rule"] == rule} == set(commits), found
+    """The doctor on BASE..HEAD ends in 2 and tells `rule` of exactly these commits."""
+    verdict = range_verdict(repo, base)
+    assert verdict.exit_code() == 2
+    assert {finding.commit for finding in verdict.findings if finding.rule == rule} == set(commits), verdict.findings
+
+
+def range_verdict(repo: RepositoryBuilder, base: str) -> Verdict:
+    """What `doctor --range BASE..HEAD` says, without the cost of a process."""
+    opened = repo.repository()
+    try:
+        return judge_range(opened, base, "HEAD")
+    finally:
+        opened.close()

@@ -144,7 +144,7 @@ def test_gto_agrees_event_for_event(demo: Demo, gto: Path, tmp_path: Path) -> No
     ours = json.loads(demo.run("git", "strata", "stages", "--format", "json", cwd=copy))
     theirs = json.loads(demo.run(str(gto), "show", "--json", cwd=copy))
     assert theirs["tumour"]["stage"] == {"staging": "v2.0.0"}
-    rows = {(row["version"], row["stage"]) for row in ours["versions"]}
+    rows = {(row["version"], row["stage"]) for row in ours["models"][0]["versions"]}
     assert ("v2", "staging") in rows
     assert not any(stage == "production" for _, stage in rows)
     told = json.loads(demo.run(str(gto), "history", "--json", cwd=copy))

@@ -73,7 +73,8 @@ def test_wines(builder: Builder, keys: Keys) -> None:
         digests[version] = json.loads(shown.out)
     assert digests["v1"] != digests["v2"]
     stages = repo.strata("stages", "--format", "json").expect(0)
-    rows = {(row["version"], row["stage"]) for row in json.loads(stages.out)["versions"]}
+    (model,) = json.loads(stages.out)["models"]
+    rows = {(row["version"], row["stage"]) for row in model["versions"]}
     assert ("v2", "production") in rows
     assert ("v1", "production") not in rows
     repo.strata("doctor", "--strict").expect(0)

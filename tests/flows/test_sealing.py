@@ -184,20 +184,24 @@ def test_first_commit(builder: Builder) -> None:
     assert_clean(repo)
 
 
-def test_staged_content_is_sealed_not_the_working_copy(repo: RepositoryBuilder) -> None:
-    """A new version that is not wholly staged is refused, and nothing is touched."""
+def test_a_version_that_is_not_wholly_staged(repo: RepositoryBuilder, request: pytest.FixtureRequest) -> None:
+    """Refused, and nothing is touched. The frameworks hide what is not staged; then the staged bytes are sealed."""
     repo.write(unsealed())
     repo.git("add", PLACE)
     repo.write({f"{PLACE}/train.csv": b"edited after staging\n"})
     before = repo.git("status", "--porcelain")
-    refused = repo.try_git("commit", "-qm", "iris")
-    assert refused.code != 0
-    assert "STR-C008" in refused.err + refused.out
-    assert repo.git("status", "--porcelain") == before
+    answer = repo.try_git("commit", "-qm", "iris")
+    if "raw" in request.node.name:
+        assert answer.code != 0
+        assert "STR-C008" in answer.err
+        assert repo.git("status", "--porcelain") == before
+    else:
+        assert answer.code == 0, answer.err
+        assert_sealed(repo)
     assert repo.read(f"{PLACE}/train.csv") == b"edited after staging\n"
 
 
-@pytest.mark.parametrize("name", ["with space.csv", "-dash.csv", "uni-é.csv", "'quote\".csv"])
+@pytest.mark.parametrize("name", ["with space.csv", "-dash.csv", "uni-é.csv", "'quote.csv"])
 def test_odd_names(builder: Builder, name: str) -> None:
     repo = builder().workspace().install_hooks()
     repo.write(unsealed(files={"train": {name: b"a,b\n1,2\n"}}))

@@ -195,6 +195,11 @@ def test_adding_and_reordering_misses_nothing() -> None:
     assert missing_blocks(one + two, joined) == []
 
 
+def test_taking_one_signature_out_of_a_block_is_seen() -> None:
+    joined = block(old_format(body(BOB)) + old_format(body(ALICE)))
+    assert missing_blocks(joined, signed(ALICE)) == missing_blocks(joined, signed(BOB)) == [joined]
+
+
 def test_removing_and_changing_is_seen() -> None:
     one, two = signed(ALICE), signed(BOB)
     assert missing_blocks(one + two, two) == [one]

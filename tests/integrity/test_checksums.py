@@ -159,6 +159,8 @@ def test_size_is_capped_both_ways(monkeypatch: pytest.MonkeyPatch) -> None:
         parse(line("a"))
     with pytest.raises(ChecksumError, match="at most 67"):
         render({"a": A})
+    monkeypatch.setattr(checksums, "SIZE_LIMIT", 68)
+    assert parse(render({"a": A})) == {"a": A}
 
 
 @settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -47,6 +47,8 @@ def test_nothing_stands_against_a_fine_version() -> None:
         ({"digest": "sha256:" + "1" * 64}, ["STR-P011"]),
         ({"digest": None, "released": None}, ["STR-P011"]),
         ({"companions": ("v2",)}, ["STR-I009"]),
+        ({"introduced": "a" * 40, "registered": "b" * 40}, ["STR-P010"]),
+        ({"introduced": "a" * 40, "registered": "a" * 40}, []),
         ({"policy": True}, ["STR-P020"]),
         ({"ledger": (LedgerComplaint("STR-P007", "forest#staging#1", "forks"),)}, ["STR-P007"]),
         ({"ledger": (LedgerComplaint("STR-P017", "", "gone"),)}, ["STR-P017"]),

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from strata_git.checks.catalog import RULES
 from strata_git.ledger.event import Event, Evidence, LedgerComplaint
 from strata_git.ledger.stages import reachable
 from strata_git.ledger.state import fold
@@ -298,7 +299,7 @@ def test_malformed_names_are_told_where_the_model_has_events() -> None:
 def test_complaints_become_findings() -> None:
     finding = LedgerComplaint("STR-P007", "forest#staging#1", "the line forks").finding("forest")
     assert (finding.rule, finding.severity, finding.path) == ("STR-P007", "error", "refs/tags/forest#staging#1")
-    assert "git strata resolve forest" in finding.fix
+    assert finding.fix == RULES["STR-P007"].fix.replace("MODEL", "forest")
     assert LedgerComplaint("STR-P017", "", "gone").finding("forest").path == "forest"
 
 

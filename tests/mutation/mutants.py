@@ -26,7 +26,7 @@ class Mutant:
     @property
     def label(self) -> str:
         """How the mutant is called in the list of tests."""
-        return f"{self.file.removesuffix('.py')}: {self.why}".replace(" ", "-")
+        return f"{self.file.removesuffix('.py')} {self.why}".replace(" ", "-")
 
 
 CHECKS = (
@@ -303,6 +303,20 @@ LEDGER = (
         "two versions are in production",
     ),
     Mutant(
+        "ledger/gate.py",
+        "elif facts.signing_required and not is_signed(facts.signatures):",
+        "elif facts.signing_required and not facts.signatures:",
+        "tests/ledger/test_gate.py",
+        "a signature by nobody we know opens the gate",
+    ),
+    Mutant(
+        "ledger/gate.py",
+        "if facts.released is None or facts.digest != facts.released:",
+        "if facts.digest is None or facts.released is None:",
+        "tests/ledger/test_gate.py",
+        "what was never released is promoted",
+    ),
+    Mutant(
         "ledger/stages.py",
         "    (STAGING, PRODUCTION),\n",
         "    (STAGING, PRODUCTION),\n    (EXPERIMENTAL, PRODUCTION),\n",
@@ -349,10 +363,10 @@ CONTRACTS = (
     ),
     Mutant(
         "contracts/base.py",
-        "    if isinstance(value, bool) or not isinstance(value, (int, float)):\n        raise",
-        "    if not isinstance(value, (int, float)):\n        raise",
+        "        finite = math.isfinite(value)\n",
+        "        finite = abs(value) != math.inf\n",
         "tests/contracts/test_base.py",
-        "true is a metric",
+        "NaN is a metric, and worse than nothing",
     ),
     Mutant(
         "contracts/dataset.py",
