@@ -46,17 +46,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
 class LazyGroup(click.Group):
     """A group whose commands are imported when they are named."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
         """Every command, in the order of the table."""
         return list(COMMANDS)
 
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002 - click's signature
         """The command, imported now."""
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"strata_git.cli.{COMMANDS[cmd_name][0]}")
-        command = module.command
-        assert isinstance(command, click.Command)
+        command: click.Command = module.command
         command.name = cmd_name
         return command
 
@@ -112,10 +111,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tell(error: StrataError) -> None:
-    click.echo(f"git strata: {error.message}", err=True)
-    if error.hint:
-        for line in error.hint.splitlines():
-            click.echo(f"  {line}", err=True)
+    click.echo(f"git strata: {printable(error.message)}", err=True)
+    for line in error.hint.splitlines():
+        click.echo(f"  {printable(line)}", err=True)
 
 
 def _bug(error: Exception) -> int:

@@ -18,7 +18,9 @@ from strata_git.contracts import layout
 from strata_git.errors import printable
 
 if TYPE_CHECKING:
-    from pydantic_core import ErrorDetails
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema, ErrorDetails
 
     from strata_git.load import Document, Path
 
@@ -130,6 +132,25 @@ def _words(detail: ErrorDetails) -> str:
 # The words contracts are made of. Validators raise ValueError with the rest of a sentence about the key.
 
 
+@dataclass(frozen=True, slots=True)
+class Checked(AfterValidator):
+    """A check of ours, and what a JSON Schema can say of it: never more, so that a schema refuses nothing valid."""
+
+    pattern: str = ""
+    description: str = ""
+    longest: int = 0
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """The schema of the bare type, with the pattern, the length and the words of this check."""
+        said = {"pattern": self.pattern, "maxLength": self.longest, "description": self.description}
+        return handler(schema) | {keyword: value for keyword, value in said.items() if value}
+
+
+def whole(*patterns: str) -> str:
+    """A pattern that one of `patterns` matches from end to end; JSON Schema's own are not anchored."""
+    return f"^(?:{'|'.join(patterns)})$"
+
+
 def _text(value: str) -> str:
     if not value.strip():
         raise ValueError("must not be empty")
@@ -142,13 +163,13 @@ def _label(value: str) -> str:
     return value
 
 
-def _matching(pattern: re.Pattern[str], what: str) -> AfterValidator:
+def _matching(pattern: re.Pattern[str], what: str) -> Checked:
     def check(value: str) -> str:
         if not pattern.fullmatch(value):
             raise ValueError(f"must be {what}")
         return value
 
-    return AfterValidator(check)
+    return Checked(check, whole(pattern.pattern), what)
 
 
 def _moment(value: str) -> str:
@@ -195,7 +216,17 @@ def _number(value: Any) -> int | float:
     return value
 
 
-def reference(*kinds: str) -> AfterValidator:
+def reference_patterns(*kinds: str) -> tuple[str, ...]:
+    """What full references to artifacts of `kinds` look like; the kind may be left out where there is only one."""
+    name, version, run = layout.NAME.pattern, layout.VERSION.pattern, layout.RUN_ID.pattern
+    forms = [run] if "run" in kinds else []
+    for kind in kinds:
+        root, tail = layout.ROOT_OF[kind], f"[@#/]{version}"
+        forms.append(f"{root}/{name}(?:{tail})?/*" if kind in ("run", "service") else f"{root}/{name}{tail}/*")
+    return (*forms, *((f"{name}[@#]{version}",) if len(kinds) == 1 else ()))
+
+
+def reference(*kinds: str) -> Checked:
     """Checks a full reference to an exact version of one of `kinds` (any, when none is given)."""
 
     def check(value: str) -> str:
@@ -210,12 +241,16 @@ def reference(*kinds: str) -> AfterValidator:
             raise ValueError("must name a version, such as @v1")
         return value
 
-    return AfterValidator(check)
+    what = f"a full reference to a {' or '.join(kinds)}" if kinds else "a full reference, such as datasets/iris@v1"
+    return Checked(check, whole(*reference_patterns(*(kinds or layout.ROOT_OF))), what)
 
 
-Text = Annotated[str, AfterValidator(_text)]
+_PART = r"(?!\.\.?(?:/|$))[^/\\]+"
+_INSIDE = f"{_PART}(?:/{_PART})*"
+
+Text = Annotated[str, Checked(_text, r"\S")]
 """Any text but none at all."""
-Label = Annotated[str, AfterValidator(_label)]
+Label = Annotated[str, Checked(_label, r"\S", "one printable line", 200)]
 """One printable line."""
 Name = Annotated[str, _matching(layout.NAME, "lower-case letters and digits, joined by single - or _")]
 Version = Annotated[str, _matching(layout.VERSION, "a version such as v1")]
@@ -223,18 +258,29 @@ RunId = Annotated[str, _matching(layout.RUN_ID, "a run such as run-2026-11-21-00
 ContentHash = Annotated[str, _matching(re.compile(f"sha256:{_SHA256.pattern}"), "sha256: and 64 hex digits")]
 Sha256 = Annotated[str, _matching(_SHA256, "64 lower-case hex digits")]
 ObjectId = Annotated[str, _matching(_OID, "a full Git object id")]
-Moment = Annotated[str, AfterValidator(_moment)]
+Moment = Annotated[str, Checked(_moment, whole(_MOMENT.pattern), "a time in UTC such as 2026-11-21T09:30:00Z")]
 """A time in UTC: `2026-11-21T09:30:00Z`, with or without a fraction."""
-Day = Annotated[str, AfterValidator(_day)]
+Day = Annotated[str, Checked(_day, whole(_DAY.pattern, _MOMENT.pattern), "a day such as 2026-11-21, or a time in UTC")]
 """A day (`2026-11-21`), or a `Moment`."""
-InsidePath = Annotated[str, AfterValidator(_path_inside)]
+InsidePath = Annotated[str, Checked(_path_inside, whole(_INSIDE), "a path below this file's directory")]
 """A file or directory below the one the document is in."""
-SplitPath = Annotated[str, AfterValidator(_path_or_all)]
+SplitPath = Annotated[str, Checked(_path_or_all, whole(r"\.", _INSIDE), "a path below this file's directory, or .")]
 """The same, or `.` for all of it."""
 Number = Annotated[int | float, BeforeValidator(_number)]
 """A finite number; true and false are none."""
 Many = Annotated[tuple[T, ...], Strict(False)]
 """A list, kept as a tuple."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrBare:
+    """Says in a JSON Schema that a bare string will do too, which a validator before this one spells out."""
+
+    pattern: str
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Either."""
+        return {"anyOf": [{"type": "string", "pattern": self.pattern}, handler(schema)]}
 
 
 class Cited(Contract):

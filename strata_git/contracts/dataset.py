@@ -13,17 +13,22 @@ from strata_git.contracts.base import (
     Day,
     Many,
     Name,
+    OrBare,
     Record,
     SplitPath,
     Text,
     reference,
+    reference_patterns,
+    whole,
 )
+
+_PARENTS = ("dataset", "run", "model", "prompt")
 
 
 class Parent(Cited):
     """What the data was made from: a dataset version, or the run that made it. A bare reference will do."""
 
-    ref: Annotated[str, reference("dataset", "run", "model", "prompt")]
+    ref: Annotated[str, reference(*_PARENTS)]
 
 
 def _spelled_out(value: Any) -> Any:
@@ -36,7 +41,7 @@ class Provenance(Contract):
     source: Text
     retrieved: Day
     process: Text
-    parents: Many[Annotated[Parent, BeforeValidator(_spelled_out)]] = ()
+    parents: Many[Annotated[Parent, BeforeValidator(_spelled_out), OrBare(whole(*reference_patterns(*_PARENTS)))]] = ()
 
 
 class Split(Contract):

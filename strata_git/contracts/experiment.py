@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, JsonValue
+from pydantic import Field, JsonValue
 
-from strata_git.contracts.base import Contract, Label, Name
+from strata_git.contracts.base import Checked, Contract, Label, Name, reference_patterns, whole
 from strata_git.contracts.layout import parse_reference
 
 
@@ -24,7 +24,14 @@ def _dataset_id(value: str) -> str:
     return value
 
 
-DatasetId = Annotated[str, AfterValidator(_dataset_id)]
+DatasetId = Annotated[
+    str,
+    Checked(
+        _dataset_id,
+        whole("", r"[^:\s]+:[\s\S]*\S[\s\S]*", *reference_patterns("dataset")),
+        "a committed version (iris@v1), data that a plugin brings along (sklearn:iris), or nothing",
+    ),
+]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 """What every random generator we know accepts."""
 

@@ -1,12 +1,14 @@
 """Where artifacts live and how they are named: path, reference and version grammar (TFC-0001).
 
-Nothing but the standard library is imported here: hooks decide with this module alone whether a path concerns us.
+Nothing heavy is imported here: hooks decide with this module alone whether a path concerns us.
 """
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+
+from strata_git.errors import printable
 
 KINDS = {
     "datasets": "dataset",
@@ -116,20 +118,20 @@ def parse_reference(text: str, *, kind: str | None = None) -> Reference:
     root, slash, rest = text.partition("/")
     if slash:
         if root not in KINDS or (kind is not None and KINDS[root] != kind):
-            raise ValueError(f"'{text}' does not begin with a kind ({', '.join(ROOTS)})")
+            raise ValueError(f"'{printable(text)}' does not begin with a kind ({', '.join(ROOTS)})")
         kind, text = KINDS[root], rest.rstrip("/")
     if RUN_ID.fullmatch(text) and kind in (None, "run"):
         return Reference("run", text)
     name, mark, tail = _split(text)
     if not NAME.fullmatch(name):
-        raise ValueError(f"'{name}' is not a name: lower-case letters and digits, joined by single - or _")
+        raise ValueError(f"'{printable(name)}' is not a name: lower-case letters and digits, joined by single - or _")
     if not mark:
         return Reference(kind, name)
     if VERSION.fullmatch(tail):
         return Reference(kind, name, version=tail)
     if mark == "@" and tail in STAGES and kind in (None, "model"):
         return Reference("model", name, stage=tail)
-    raise ValueError(f"'{tail}' is neither a version (v1, v2, ...) nor a stage ({', '.join(STAGES)})")
+    raise ValueError(f"'{printable(tail)}' is neither a version (v1, v2, ...) nor a stage ({', '.join(STAGES)})")
 
 
 def _split(text: str) -> tuple[str, str, str]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, model_validator
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
 
-from strata_git.contracts.base import Contract, Label, Many, Record, Text
+from strata_git.contracts.base import Checked, Contract, Label, Many, OrBare, Record, Text, whole
+
+_WORD = whole("[A-Za-z_][A-Za-z0-9_]*")
 
 
 def _identifier(value: str) -> str:
@@ -15,7 +17,7 @@ def _identifier(value: str) -> str:
     return value
 
 
-Word = Annotated[str, AfterValidator(_identifier)]
+Word = Annotated[str, Checked(_identifier, _WORD, "a word of letters, digits and _")]
 
 
 class Variable(Contract):
@@ -49,7 +51,9 @@ class PromptBody(Contract):
     """prompt.yaml: the template, its variables, defaults for the model, and tests."""
 
     template: Text
-    variables: Many[Annotated[Variable, BeforeValidator(_spelled_out)]] = ()
+    variables: Many[Annotated[Variable, BeforeValidator(_spelled_out), OrBare(_WORD)]] = Field(
+        default=(), json_schema_extra={"uniqueItems": True}
+    )
     model: dict[Label, JsonValue] = Field(default_factory=dict)
     tests: Many[PromptTest] = ()
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self
 
-from pydantic import ConfigDict, Field, RootModel, model_validator
+from pydantic import ConfigDict, Field, JsonValue, RootModel, model_validator
 
 from strata_git.contracts.base import (
     Cited,
@@ -65,8 +65,23 @@ class Cost(Contract):
     currency: Label
 
 
+_ENDS: list[JsonValue] = [
+    {
+        "if": {"properties": {"status": {"enum": ["succeeded", "failed", "interrupted"]}}},
+        "then": {"properties": {"finished": {"type": "string"}}},
+    },
+    {
+        "if": {"properties": {"status": {"const": "succeeded"}}},
+        "then": {"properties": {"error": {"type": "null"}}},
+    },
+]
+"""What `_ends_as_it_says` asks, as far as a JSON Schema can say it."""
+
+
 class RunRecord(Contract):
     """run.yaml: what became of a run, and all that went in and came out."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, json_schema_extra={"allOf": _ENDS})
 
     schema_id: Literal["strata/run/v1"] = Field(alias="schema")
     kind: Literal["run"]

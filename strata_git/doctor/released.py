@@ -115,6 +115,8 @@ def _cited(repo: Repository, artifact: Artifact, head: str) -> bool:
         "grep", "-l", "-z", "-F", *[part for name in names for part in ("-e", name.decode())], head, "--", "runs",
         "models",
     )  # fmt: skip
+    if out.code not in (0, 1):  # absent objects: what cannot be read may cite it
+        return True
     own = f"{head}:{artifact.path}/".encode()
     return any(not path.startswith(own) for path in out.out.split(b"\0") if path)
 

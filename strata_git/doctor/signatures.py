@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
-from pathlib import Path
 from time import time
 
 from strata_git.checks.engine import Judgement
@@ -17,6 +14,7 @@ from strata_git.doctor.cache import Cache
 from strata_git.doctor.subject import Subject
 from strata_git.errors import StrataError
 from strata_git.integrity import armor, checksums
+from strata_git.integrity.keyring import keyring_state
 from strata_git.integrity.signer import SignatureVerdict
 from strata_git.repo.command import Repository
 
@@ -71,19 +69,6 @@ def judge_signed(
         if signature is not None or (required and artifact.kind == "model"):
             findings += judge_signatures(artifact, signature, verdicts, required and artifact.kind == "model")
     return findings
-
-
-def keyring_state(environ: Mapping[str, str]) -> str:
-    """Changes whenever the user's public keyring does: a verdict holds for one state of the keys."""
-    home = Path(environ.get("GNUPGHOME") or Path(environ.get("HOME", "/")) / ".gnupg")
-    parts = [str(home)]
-    for name in ("pubring.kbx", "pubring.gpg", "trustdb.gpg", "public-keys.d/pubring.db"):
-        try:
-            status = os.stat(home / name)
-            parts.append(f"{name}:{status.st_mtime_ns}:{status.st_size}")
-        except OSError:
-            continue
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
 def _verified(repo: Repository, sums: bytes, signature: bytes) -> list[SignatureVerdict] | None:

@@ -24,20 +24,22 @@ def sign_sealed(repo: Repository, seals: Sequence[Seal]) -> list[str]:
         return [f"nothing is signed: {error.message}"]
     if not settings.signing_on_commit:
         return []
+    from strata_git.integrity.armor import SIZE_LIMIT, ArmorError, append_block
     from strata_git.integrity.gpg import Gpg
 
     told = []
     signed: dict[str, str] = {}
     for seal in seals:
+        path = f"{seal.artifact.path}/{SIGNATURE}"
         try:
             key = settings.signing_key or repo.user_config("user.signingkey") or ""
-            block = Gpg(None, environ=repo.environ).sign_detached(seal.data, key)
-        except StrataError as error:
-            told.append(f"{seal.artifact.path} is committed unsigned: {error.message}")
+            existing = read_plain(repo, path, SIZE_LIMIT)
+            data = append_block(existing, Gpg(None, environ=repo.environ).sign_detached(seal.data, key))
+        except (StrataError, ArmorError) as error:
+            told.append(f"{seal.artifact.path} is committed unsigned: {error}")
             continue
-        path = f"{seal.artifact.path}/{SIGNATURE}"
-        signed[path] = repo.write_object("blob", block)
-        write_file(repo.require_worktree() / path, block)
+        signed[path] = repo.write_object("blob", data)
+        write_file(repo.require_worktree() / path, data)
     if signed:
         lines = "".join(f"100644 {oid}\t{path}\0" for path, oid in signed.items())
         repo.git("update-index", "--add", "-z", "--index-info", input=lines.encode())

@@ -5,7 +5,6 @@ Verdicts are remembered by tag object for one state of the keyring. Forgetting t
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Callable, Mapping, Sequence
@@ -16,13 +15,13 @@ from typing import Protocol
 
 from strata_git.errors import StrataError, printable
 from strata_git.integrity.gpg import Gpg
+from strata_git.integrity.keyring import keyring_state
 from strata_git.integrity.signer import SignatureVerdict, Signer
 from strata_git.integrity.ssh import Ssh
 from strata_git.ledger.record import TagError, TagObject, parse_tag
 from strata_git.repo.command import Repository
 
 CACHE = "events.json"
-_RINGS = ("pubring.kbx", "pubring.gpg", "trustdb.gpg", "public-keys.d/pubring.db")
 _GPG_KEY = re.compile(r"(?:0x)?[0-9A-Fa-f]{8,64}!?")
 _FINGERPRINT = re.compile(r"(?:[0-9A-Fa-f]{40}|[0-9A-Fa-f]{64})!?")
 _SSH_KEY = re.compile(r"(?:key::|ssh-|ecdsa-|sk-|~?/).*|.*\.pub", re.DOTALL)
@@ -55,16 +54,9 @@ class UserKeys:
 
     @property
     def state(self) -> str:
-        """Changes whenever the keys do."""
-        home = Path(self._environ.get("GNUPGHOME") or Path(self._environ.get("HOME", "/"), ".gnupg"))
-        parts = [str(home), str(self._allowed)]
-        for path in [*(home / name for name in _RINGS), *([self._allowed] if self._allowed else [])]:
-            try:
-                status = os.stat(path)
-                parts.append(f"{path}:{status.st_mtime_ns}:{status.st_size}")
-            except OSError:
-                continue
-        return hashlib.sha256("\n".join(parts).encode(errors="surrogateescape")).hexdigest()
+        """Changes whenever the keys do, and every day: keys and signatures expire without a file changing."""
+        also = [self._allowed] if self._allowed else []
+        return f"{datetime.now(UTC):%Y-%m-%d}:{self._allowed}:{keyring_state(self._environ, also)}"
 
 
 def verify_tags(

@@ -120,20 +120,6 @@ class ObjectReader:
     def _out(self) -> IO[bytes]:
         return cast("IO[bytes]", self._process.stdout)
 
-    def _first(self, names: list[str]) -> Header | None:
-        """Ask for `names` and return what precedes the first; None where it is absent.
-
-        Git gives up when an object of a partial clone may not be fetched: that one is absent, and git is started anew.
-        """
-        if self.closed:
-            self._restart()
-        self._ask(names)
-        try:
-            return self._header()
-        except _Ended:
-            self._restart()
-            return self._first(names[1:]) and None if False else None
-
     @contextlib.contextmanager
     def _answer(self, name: str) -> Iterator[Header]:
         if self._is_absent(name):

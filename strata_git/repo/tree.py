@@ -213,22 +213,25 @@ def tree_oid(entries: Sequence[Entry], directory: str, object_format: str = "sha
 
 
 def _tree_oid(items: list[tuple[bytes, str, str]], object_format: str) -> str:
-    rows: list[tuple[bytes, bytes, bytes]] = []
-    folders: dict[bytes, list[tuple[bytes, str, str]]] = {}
+    folders: dict[bytes, list[tuple[bytes, bytes, bytes]]] = {b"": []}
     for path, mode, oid in items:
-        name, slash, rest = path.partition(b"/")
-        if slash:
-            folders.setdefault(name, []).append((rest, mode, oid))
-        else:
-            rows.append((name, mode.encode(), bytes.fromhex(oid)))
-    for name, inner in folders.items():
-        rows.append((name + b"/", b"40000", bytes.fromhex(_tree_oid(inner, object_format))))
-    rows.sort()
-    body = b"".join(mode + b" " + name.rstrip(b"/") + b"\0" + oid for name, mode, oid in rows)
+        folder, _, name = path.rpartition(b"/")
+        folders.setdefault(folder, []).append((name, mode.encode(), bytes.fromhex(oid)))
+        while folder and (folder := folder.rpartition(b"/")[0]) not in folders:
+            folders[folder] = []
+    deepest_first = sorted(folders, key=lambda folder: folder.count(b"/") if folder else -1, reverse=True)
+    for folder in deepest_first[:-1]:  # one by one, not by recursion: nothing bounds how deep a path in an index is
+        above, _, name = folder.rpartition(b"/")
+        folders[above].append((name + b"/", b"40000", _hashed_tree(folders[folder], object_format).digest()))
+    return _hashed_tree(folders[b""], object_format).hexdigest()
+
+
+def _hashed_tree(rows: list[tuple[bytes, bytes, bytes]], object_format: str) -> hashlib._Hash:
+    body = b"".join(mode + b" " + name.rstrip(b"/") + b"\0" + oid for name, mode, oid in sorted(rows))
     sha = hashlib.new(object_format, usedforsecurity=False)
     sha.update(b"tree %d\0" % len(body))
     sha.update(body)
-    return sha.hexdigest()
+    return sha
 
 
 def _order(entry: Entry) -> bytes:

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from strata_git.contracts import layout
 from strata_git.contracts.layout import Artifact, Reference, artifact_of, parse_reference
 from strata_git.contracts.tree import relative
+from strata_git.errors import printable
 
 names = st.from_regex(layout.NAME, fullmatch=True)
 versions = st.from_regex(layout.VERSION, fullmatch=True)
@@ -78,6 +79,7 @@ def test_any_text_is_a_reference_or_refused_in_one_line(text):
     else:
         said = "accepted"
     assert said
+    assert said == printable(said)
 
 
 def test_what_an_artifact_says_of_itself():

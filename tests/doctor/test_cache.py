@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from strata_git.doctor.cache import Cache
-from strata_git.doctor.judge import judge_commit, judge_worktree, open_cache
+from strata_git.doctor.judge import judge_worktree, open_cache
 from strata_git.doctor.judgements import judgements
 from strata_git.doctor.signatures import FRESH, signature_facts
 from strata_git.doctor.subject import commit_subject
@@ -31,67 +31,12 @@ def fresh(repo: RepositoryBuilder) -> int:
     return judge_worktree(repo.repository()).fresh
 
 
-def stored(repo: RepositoryBuilder) -> Path:
-    return repo.path / ".git/strata/cache/verdicts.sqlite"
-
-
-def test_nothing_is_judged_twice(repo: RepositoryBuilder) -> None:
-    assert fresh(repo) == 3
-    assert fresh(repo) == 0
-    assert judge_commit(repo.repository(), "HEAD").fresh == 0
-    assert judge_worktree(repo.worktree("side").repository()).fresh == 0
-    repo.write({f"{PLACE}/train.csv": "changed"})
-    first = judge_worktree(repo.repository())
-    again = judge_worktree(repo.repository())
-    assert (first.fresh, again.fresh) == (1, 0)
-    assert first.findings == again.findings
-    repo.git("checkout", "-q", "--", PLACE)
-    assert fresh(repo) == 0
-
-
 def test_another_path_or_rule_set_is_another_question(repo: RepositoryBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
     assert fresh(repo) == 3
     monkeypatch.setattr("strata_git.doctor.judgements.RULESET", "other")
     assert fresh(repo) == 3
     (repo.path / PLACE).rename(repo.path / "datasets/iris/v2")
     assert judge_worktree(repo.repository(), ["datasets"]).fresh == 1
-
-
-@pytest.mark.parametrize("damage", ["garbage", "truncated", "other table", "bad value", "a number", "flipped"])
-def test_a_damaged_cache_is_forgotten(repo: RepositoryBuilder, damage: str) -> None:
-    truth = judge_worktree(repo.repository()).findings
-    file = stored(repo)
-    match damage:
-        case "garbage":
-            file.write_bytes(b"garbage" * 1000)
-        case "truncated":
-            file.write_bytes(file.read_bytes()[:3000])
-        case _:
-            with sqlite3.connect(file) as db:
-                db.execute({
-                    "other table": "ALTER TABLE kept RENAME COLUMN value TO other",
-                    "bad value": "UPDATE kept SET value = 'not json'",
-                    "a number": "UPDATE kept SET value = 7",
-                    "flipped": "UPDATE kept SET value = replace(value, 'error', 'info')",
-                }[damage])  # fmt: skip
-            db.close()
-    for _ in range(3):
-        verdict = judge_worktree(repo.repository())
-        assert verdict.findings == truth
-    assert fresh(repo) == 0
-
-
-@pytest.mark.parametrize("obstacle", ["a file where the directory should be", "a directory where the file should be"])
-def test_where_nothing_can_be_written_nothing_is_remembered(repo: RepositoryBuilder, obstacle: str) -> None:
-    place = stored(repo)
-    if obstacle.startswith("a file"):
-        place.parent.parent.mkdir()
-        place.parent.write_text("in the way")
-    else:
-        (place / "x").mkdir(parents=True)
-    assert fresh(repo) == 3
-    assert fresh(repo) == 3
-    repo.strata("doctor").expect(0)
 
 
 def test_a_busy_cache_is_not_thrown_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

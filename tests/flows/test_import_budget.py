@@ -74,6 +74,7 @@ def test_a_commit_of_something_else_starts_no_python(repo: RepositoryBuilder) ->
 
 def test_a_refused_change_of_a_release_known_from_before(repo: RepositoryBuilder) -> None:
     """Its verdict is remembered from the doctor; only facts are left to gather."""
+    repo.commit("Something else", {"notes.txt": "x"})  # what HEAD itself introduced could still be amended
     repo.write({"datasets/iris/v1/train.csv": "tampered\n"})
     repo.git("add", "--all")
     repo.strata("doctor", "--staged").expect(2)

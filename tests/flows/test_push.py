@@ -1,4 +1,4 @@
-"""pre-push is the client's authority: every new commit is judged, whatever passed the other hooks; nothing half goes."""
+"""pre-push is the client's authority: every new commit is judged, whatever passed the other hooks."""
 
 from __future__ import annotations
 
@@ -45,42 +45,12 @@ def test_a_good_push_passes(repo: RepositoryBuilder) -> None:
     assert repo.head in remote_refs(repo)
 
 
-@pytest.mark.parametrize("way", TAMPERINGS)
+@pytest.mark.parametrize("way", ["executable", "described otherwise"])
 def test_tampering_past_the_commit_hooks(repo: RepositoryBuilder, way: str) -> None:
     tampering = TAMPERINGS[way]
     tampering.apply(repo)
     guilty = unchecked(repo)
     assert guilty[:7] in push_refused(repo, tampering.rule, tampering.path)
-
-
-def test_change_and_restore(repo: RepositoryBuilder) -> None:
-    """The tip is what was released; on the way there it was not."""
-    TAMPERINGS["one byte"].apply(repo)
-    guilty = unchecked(repo)
-    repo.git("checkout", "-q", "HEAD~1", "--", PLACE)
-    unchecked(repo)
-    assert repo.git("diff", "--stat", "HEAD~2", "HEAD") == ""
-    assert guilty[:7] in push_refused(repo, "STR-I001", f"{PLACE}/train.csv")
-
-
-def test_an_evil_merge(repo: RepositoryBuilder) -> None:
-    repo.git("checkout", "-qb", "side")
-    repo.commit("aside", {"aside.txt": "x"})
-    repo.git("checkout", "-q", "main")
-    repo.commit("ahead", {"ahead.txt": "x"})
-    repo.git("merge", "-q", "--no-commit", "side")
-    TAMPERINGS["one byte"].apply(repo)
-    guilty = unchecked(repo, "merge")
-    assert guilty[:7] in push_refused(repo, "STR-I001", f"{PLACE}/train.csv")
-
-
-def test_a_removed_name_with_other_content(repo: RepositoryBuilder) -> None:
-    repo.git("rm", "-rq", PLACE)
-    repo.commit("retire")
-    repo.git("push", "-q", "origin", "main")
-    repo.dataset("iris", files={"train": {"train.csv": b"a,b\n1,2\n"}})
-    unchecked(repo)
-    push_refused(repo, "STR-I006", PLACE)
 
 
 def test_a_name_that_the_other_side_gave_to_other_content(repo: RepositoryBuilder) -> None:
@@ -122,12 +92,6 @@ def test_broken_settings_past_the_commit_hooks(repo: RepositoryBuilder) -> None:
     repo.dataset("tulips")
     unchecked(repo)
     push_refused(repo, "STR-L016", "strata.yaml")
-
-
-def test_a_file_in_a_stray_place(repo: RepositoryBuilder) -> None:
-    repo.write({"datasets/iris/notes.txt": "x"})
-    unchecked(repo)
-    push_refused(repo, "STR-L010", "datasets/iris/notes.txt")
 
 
 def test_one_bad_reference_holds_back_all(repo: RepositoryBuilder) -> None:
@@ -242,9 +206,12 @@ def test_no_lfs_program_no_push(stored: RepositoryBuilder, tmp_path: Path) -> No
 
 def test_lines_are_read_as_git_writes_them() -> None:
     a, b, zero = "a" * 40, "b" * 40, "0" * 40
-    first, second, third = parse_lines(
-        f"refs/heads/x {a} refs/heads/x {b}\n(delete) {zero} refs/tags/y {b}\nHEAD^{{/a b}} {a} refs/heads/z {zero}\n".encode()
-    )
+    lines = [
+        f"refs/heads/x {a} refs/heads/x {b}",
+        f"(delete) {zero} refs/tags/y {b}",
+        f"HEAD^{{/a b}} {a} refs/heads/z {zero}",
+    ]
+    first, second, third = parse_lines("".join(f"{line}\n" for line in lines).encode())
     assert first == Push("refs/heads/x", a, "refs/heads/x", b)
     assert (first.deletes, first.creates) == (False, False)
     assert (second.deletes, second.creates) == (True, False)

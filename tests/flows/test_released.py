@@ -91,7 +91,7 @@ def disagreeing(repo: RepositoryBuilder, base: str) -> str:
 
 
 def test_a_merge_that_buries_the_other_content(repo: RepositoryBuilder) -> None:
-    """The published v2 wins in the tree, but the history brings another v2: one content for a name, over all commits."""
+    """The published v2 wins in the tree, but the history brings another: one content for a name over all commits."""
     head = repo.head
     repo.dataset("iris", "v2")
     repo.commit("v2, ours")

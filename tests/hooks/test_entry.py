@@ -169,4 +169,4 @@ def test_a_key_that_is_not_there_is_no_reason_to_refuse(repo: RepositoryBuilder)
     repo.write(artifacts.dataset("iris", seal=False))
     repo.git("add", "datasets")
     answer = repo.try_git("commit", "-qm", "iris").expect(0)
-    assert "is committed unsigned" in answer.err
+    assert "not signed by this commit: There is no usable secret key" in answer.err

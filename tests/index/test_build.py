@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import os
-import sqlite3
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from strata_git.doctor.judge import open_cache
 from strata_git.errors import StrataError
-from strata_git.index.build import build
 from strata_git.index.describe import describe, lineage_of
 from strata_git.index.export import index_document, lineage_document
-from strata_git.index.records import UNVERIFIED, Index, Signature
-from strata_git.integrity.gpg import Gpg
+from strata_git.index.records import Index
 from strata_git.load import dump_json
-from strata_git.repo.command import Repository
+from tests.index.opening import indexed, introduced, opened
 from tests.support import artifacts
 from tests.support.builder import RepositoryBuilder
 from tests.support.fixtures import Builder
-from tests.support.keys import Keys
-
-_OPEN: list[Repository] = []
-
-
-@pytest.fixture(autouse=True)
-def _closed() -> Iterator[None]:
-    yield
-    while _OPEN:
-        _OPEN.pop().close()
-
-
-def opened(repo: RepositoryBuilder) -> Repository:
-    _OPEN.append(Repository.discover(repo.path, repo.environ))
-    return _OPEN[-1]
-
-
-def indexed(repo: RepositoryBuilder, revision: str = "HEAD") -> Index:
-    return build(opened(repo), revision)
-
-
-def introduced(index: Index, reference: str) -> str | None:
-    record = index.get(reference)
-    assert record is not None
-    return record.introduced.commit if record.introduced else None
 
 
 def test_an_artifact_is_introduced_by_the_commit_that_added_it(builder: Builder) -> None:
@@ -326,84 +295,3 @@ def test_a_code_commit_that_is_another_object_is_none(builder: Builder) -> None:
     repo.run(metadata={"code": {"commit": blob, "dirty": False, "tree": "2" * 40}})
     repo.commit("Add")
     assert indexed(repo).commits == {}
-
-
-def test_signers_of_an_artifact_are_checked(builder: Builder, keys: Keys) -> None:
-    repo = builder().workspace()
-    model = repo.model("forest")
-    signature = keys.sign(repo.read(f"{model.path}/CHECKSUMS.txt"), "alice", "bob")
-    repo.commit("Add", {f"{model.path}/SIGNATURE.asc": signature})
-    record = indexed(repo).get("models/forest@v1")
-    assert record is not None
-    assert record.signers == (
-        Signature(keys.alice, "Alice Tester <alice@example.org>", "good"),
-        Signature(keys.bob, "Bob Tester <bob@example.org>", "good"),
-    )
-    again = indexed(repo).get("models/forest@v1")  # from the cache now
-    assert again is not None
-    assert again.signers == record.signers
-
-
-def test_a_signature_over_other_content_is_bad(builder: Builder, keys: Keys) -> None:
-    repo = builder().workspace()
-    model = repo.model("forest")
-    repo.commit("Add", {f"{model.path}/SIGNATURE.asc": keys.sign(b"something else", "alice")})
-    record = indexed(repo).get("models/forest@v1")
-    assert record is not None
-    assert [signature.status for signature in record.signers] == ["bad"]
-
-
-def test_a_signed_commit_is_claimed_in_the_index_and_checked_when_described(builder: Builder, keys: Keys) -> None:
-    repo = builder().workspace()
-    repo.dataset("iris")
-    repo.commit("Add", None, f"--gpg-sign={keys.alice}")
-    index = indexed(repo)
-    record = index.get("datasets/iris@v1")
-    assert record is not None
-    assert record.introduced is not None
-    assert record.introduced.signature == Signature(keys.alice, "", UNVERIFIED)
-    gpg = Gpg(None, environ=repo.environ)
-    described = describe(opened(repo), index, "iris", gpg).record.introduced
-    assert described is not None
-    assert described.signature == Signature(keys.alice, "Alice Tester <alice@example.org>", "good")
-    unsure = describe(opened(repo), index, "iris", None).record.introduced
-    assert unsure == record.introduced
-
-
-def test_a_damaged_or_missing_cache_changes_nothing(builder: Builder) -> None:
-    repo = builder().workspace()
-    repo.story()
-    repo.commit("Add all")
-    cold = index_document(indexed(repo))
-    assert index_document(indexed(repo)) == cold
-    for kept in opened(repo).cache_dir.iterdir():
-        kept.write_bytes(os.urandom(100))
-    assert index_document(indexed(repo)) == cold
-    assert index_document(build(opened(repo), fresh=True)) == cold
-
-
-def test_a_rebuild_does_not_believe_the_cache(builder: Builder) -> None:
-    repo = builder().workspace()
-    repo.dataset("iris")
-    repo.commit("Add")
-    true = index_document(indexed(repo))
-    with sqlite3.connect(opened(repo).cache_dir / "verdicts.sqlite") as db:
-        keys = [key for (key,) in db.execute("SELECT key FROM kept")]
-    db.close()
-    cache = open_cache(opened(repo))
-    told = json.dumps(cache.get(keys))
-    cache.put(json.loads(told.replace("The dataset iris.", "Forged.")))
-    cache.close()
-    assert "Forged." in str(index_document(indexed(repo)))
-    assert index_document(build(opened(repo), fresh=True)) == true
-    assert index_document(indexed(repo)) == true
-
-
-def test_a_file_where_a_version_would_be_is_no_artifact(builder: Builder) -> None:
-    repo = builder().workspace()
-    repo.commit("A file", {"datasets/iris/v1": "not a directory"})
-    assert indexed(repo).removed == ()
-    repo.delete("datasets/iris/v1")
-    repo.dataset("iris")
-    head = repo.commit("A version")
-    assert introduced(indexed(repo), "datasets/iris@v1") == head

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from strata_git.integrity.gpg import Gpg
+from strata_git.integrity.signer import SignatureVerdict
 from tests.support.keys import LONG_AGO, Keys
 
 DATA = b"aa  metadata.yaml\nbb  model.skops\n"
@@ -88,3 +89,7 @@ def signatures(keys: Keys, hermetic: dict[str, str]) -> Signatures:
 def gpg(keys: Keys, hermetic: dict[str, str]) -> Gpg:
     """Our gpg on the test's keyring."""
     return Gpg(keys.home, environ={**hermetic, "PATH": os.environ["PATH"]})
+
+
+def statuses(verdicts: list[SignatureVerdict]) -> list[str]:
+    return [verdict.status for verdict in verdicts]

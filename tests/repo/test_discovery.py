@@ -62,7 +62,7 @@ def foreign(builder: Builder, tmp_path: Path) -> RepositoryBuilder:
 
 
 def test_a_foreign_owner(foreign: RepositoryBuilder) -> None:
-    with pytest.raises(StrataError, match="git does not trust .*: it belongs to another user") as told:
+    with pytest.raises(StrataError, match=r"git does not trust .*: it belongs to another user") as told:
         foreign.repository()
     assert told.value.hint == f"If you trust it: git config --global --add safe.directory {foreign.path}"
     foreign.strata("doctor").expect(3)

@@ -109,7 +109,8 @@ def test_reading_every_tree_runs_nothing(hostile: RepositoryBuilder, canary: Pat
 
 
 @pytest.mark.parametrize("words", [
-    "doctor", "doctor datasets/iris/v1", "doctor --staged", "doctor --at HEAD", "doctor --range HEAD..HEAD", "hooks status",
+    "doctor", "doctor datasets/iris/v1", "doctor --staged", "doctor --at HEAD", "doctor --range HEAD..HEAD",
+    "hooks status",
 ])  # fmt: skip
 def test_the_doctor_runs_nothing(hostile: RepositoryBuilder, canary: Path, tmp_path: Path, words: str) -> None:
     touch(hostile)

@@ -59,7 +59,7 @@ def test_all_or_nothing(repo: RepositoryBuilder, last: str) -> None:
     first = repo.git("rev-parse", "HEAD~1")
     step = Transaction(repo.repository())
     step.create("refs/tags/new", repo.head)
-    match last.split()[0]:
+    match last.split(maxsplit=1)[0]:
         case "create":
             step.create("refs/tags/old", repo.head)
         case "update":

@@ -17,7 +17,6 @@ from strata_git.repo.tree import (
     MemoryTree,
     OverlayTree,
     TooLarge,
-    blob_oid,
     commit_tree,
     index_tree,
     tree_oid,
@@ -248,7 +247,7 @@ def test_links_are_seen_and_never_followed(repo: RepositoryBuilder, tmp_path: Pa
 
 @pytest.mark.parametrize("target", ["../repo-beside", "../elsewhere", "other"])
 def test_a_linked_directory_hides_what_was_below_it(repo: RepositoryBuilder, target: str) -> None:
-    """As git sees it: the directory's files are gone and a link has come. Neighbours whose names begin alike count too."""
+    """As git sees it: the directory's files are gone and a link has come; a neighbour's name may begin alike."""
     beside = (repo.path / target).resolve()
     beside.mkdir()
     (beside / "x").write_text("from elsewhere")

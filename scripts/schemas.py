@@ -1,0 +1,158 @@
+"""Writes tfc/schemas/*.schema.json from the contracts' models, for editors and for tools that are not ours.
+
+`python scripts/schemas.py` writes them, `python scripts/schemas.py --check` only tells whether they are up to date. A
+schema says what JSON Schema can say; the contract may ask more. What is valid by the contract is valid by the schema.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
+from pydantic_core import CoreSchema, core_schema
+
+from strata_git import config
+from strata_git.contracts import dataset, experiment, model, prompt, run
+from strata_git.load import dump_json
+
+SCHEMAS = Path(__file__).parent.parent / "tfc" / "schemas"
+DIALECT = "https://json-schema.org/draft/2020-12/schema"
+MODELS: dict[str, type[BaseModel]] = {
+    "dataset-metadata": dataset.DatasetMetadata,
+    "experiment": experiment.Experiment,
+    "model-metadata": model.ModelMetadata,
+    "model-metrics": model.ModelMetrics,
+    "prompt-body": prompt.PromptBody,
+    "prompt-metadata": prompt.PromptMetadata,
+    "run-config": experiment.RunConfig,
+    "run-metrics": run.RunMetrics,
+    "run-record": run.RunRecord,
+    "system": run.System,
+}
+SETTINGS = {
+    ("repository",): "The identity of the repository, made once by `git strata init`; signed events carry it.",
+    ("lfs",): "Whether payload of datasets, models and runs must be stored with Git LFS.",
+    ("signing", "key"): "Key id, fingerprint or SSH public key that signs; git's own user.signingkey when left out.",
+    ("signing", "required"): "Whether promotion needs a signed artifact.",
+    ("signing", "on_commit"): "Whether the commit hook signs what it seals.",
+}
+"""What each setting means; those of config.py that are not told here are still in the schema."""
+OPEN: dict[str, JsonSchemaValue] = {
+    "schema": {"const": config.SCHEMA},
+    "secrets": {
+        "description": "What the secrets rule lets pass.",
+        "type": "object",
+        "properties": {
+            "allow": {
+                "description": "Regular expressions for whole matches, or sha256:HEX of a match.",
+                "type": "array",
+                "items": {"type": "string", "minLength": 1},
+            }
+        },
+        "additionalProperties": False,
+    },
+}
+"""Sections that config.py leaves to others, as far as their form is settled; the rest may hold anything."""
+
+
+class Generator(GenerateJsonSchema):
+    """pydantic's schemas without the titles it makes up, and with the keys of mappings judged too."""
+
+    def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002 - pydantic's signature
+        """Never: a title made from a name says nothing more than the name."""
+        return False
+
+    def dict_schema(self, schema: core_schema.DictSchema) -> JsonSchemaValue:
+        """A mapping: any key that is a word of the right kind, one kind of value."""
+        keys = {k: v for k, v in self.generate_inner(schema["keys_schema"]).items() if k != "type"}
+        made: JsonSchemaValue = {"type": "object"}
+        made |= {"minProperties": schema["min_length"]} if "min_length" in schema else {}
+        made |= {"propertyNames": keys} if keys else {}
+        values: CoreSchema = schema["values_schema"]
+        return made | {"additionalProperties": self.generate_inner(values) or True}
+
+
+def schemas() -> dict[str, bytes]:
+    """File name -> bytes of every schema."""
+    made = {name: _contract(contract) for name, contract in MODELS.items()} | {"settings": _settings()}
+    return {f"{name}.schema.json": dump_json(_headed(name, schema)) for name, schema in sorted(made.items())}
+
+
+def _headed(name: str, schema: JsonSchemaValue) -> JsonSchemaValue:
+    return {"$schema": DIALECT, "$id": f"urn:strata:schema:{name}", **schema}
+
+
+def _contract(contract: type[BaseModel]) -> JsonSchemaValue:
+    made = contract.model_json_schema(by_alias=True, mode="validation", schema_generator=Generator)
+    for part in (made, *made.get("$defs", {}).values()):
+        _entitle(part)
+    tidy: JsonSchemaValue = _tidied(made)
+    return {key: tidy.pop(key) for key in ("title", "description") if key in tidy} | tidy
+
+
+def _entitle(schema: JsonSchemaValue) -> None:
+    """The title is the docstring's first words, the description all of it."""
+    words = " ".join(str(schema.get("description", "")).split())
+    if not words:
+        return  # a type without a class of its own
+    schema["description"] = words.replace("`", "")
+    schema["title"] = re.split(r"[.:;,(](?:\s|$)|\s\(", words.replace("`", ""), maxsplit=1)[0]
+
+
+def _tidied(value: Any) -> Any:
+    """Without what says nothing: a whole number beside a number, and `default: null` beside `null`."""
+    if isinstance(value, list):
+        return [_tidied(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    tidy = {key: _tidied(item) for key, item in value.items()}
+    either = tidy.get("anyOf", [])
+    if isinstance(either, list) and {"type": "integer"} in either and {"type": "number"} in either:
+        rest = [one for one in either if one not in ({"type": "integer"}, {"type": "number"})]
+        del tidy["anyOf"]
+        tidy |= {"anyOf": [{"type": "number"}, *rest]} if rest else {"type": "number"}
+    return tidy
+
+
+def _settings() -> JsonSchemaValue:
+    """The settings, which config.py reads by hand: its two tables, put as a schema."""
+    top: dict[str, JsonSchemaValue] = {key: OPEN.get(key, {}) for key in config._OPEN}
+    for path, (_, kind) in config._KEYS.items():
+        said: JsonSchemaValue = {"description": SETTINGS[path]} if path in SETTINGS else {}
+        said["type"] = {str: "string", bool: "boolean"}[kind]
+        if path == ("repository",):
+            said["pattern"] = f"^(?:{config.UUID.pattern})?$"
+        place = top
+        for section in path[:-1]:
+            inner = place.setdefault(section, {"type": "object", "properties": {}, "additionalProperties": False})
+            place = inner["properties"]
+        place[path[-1]] = said
+    return {
+        "title": "strata.yaml",
+        "description": "The settings of a workspace (TFC-0001 section 4).",
+        "type": "object",
+        "properties": top,
+        "additionalProperties": False,
+    }
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files, or with --check compare them; 1 when they differ."""
+    wanted = schemas()
+    there = {path.name: path.read_bytes() for path in SCHEMAS.glob("*.json")}
+    if "--check" in arguments:
+        return int(there != wanted)
+    SCHEMAS.mkdir(parents=True, exist_ok=True)
+    for name in there.keys() - wanted.keys():
+        (SCHEMAS / name).unlink()
+    for name, data in wanted.items():
+        (SCHEMAS / name).write_bytes(data)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
