@@ -44,7 +44,7 @@ lint: setup
 	ruff check .
 	lint-imports
 	mypy
-	mypy tests/support tests/conftest.py tests/test_frame.py scripts/man.py
+	mypy tests/support tests/conftest.py tests/test_frame.py scripts/man.py scripts/rules.py scripts/schemas.py
 
 test: setup peers lint
 	coverage erase
@@ -65,6 +65,8 @@ bench: setup peers
 
 man: setup
 	python scripts/man.py
+	python scripts/rules.py
+	python scripts/schemas.py
 
 requirements: setup
 	compile() { uv pip compile --quiet --upgrade --no-config --universal --python-version 3.11 --generate-hashes \

@@ -54,7 +54,7 @@ def page() -> str:
     for group in dict.fromkeys(group for _, group in COMMANDS.values()):
         lines.append(f".SH {escaped(group.upper())} COMMANDS")
         for name, (_, belongs) in COMMANDS.items():
-            if belongs == group:
+            if belongs == group and not loaded(name).hidden:
                 lines += described(("git strata", name), loaded(name))
     lines += [".SH EXIT STATUS", *listed(EXIT_STATUS), ".SH ENVIRONMENT", *listed(ENVIRONMENT)]
     lines += [".SH SEE ALSO", *(reference(text, last=text == SEE_ALSO[-1]) for text in SEE_ALSO)]

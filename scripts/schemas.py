@@ -16,7 +16,11 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from strata_git import config
+from strata_git.config import _KEYS as KEYS
+from strata_git.config import _LISTS as LISTS
+from strata_git.config import _OPEN as OPEN
 from strata_git.contracts import dataset, experiment, model, prompt, run
+from strata_git.contracts.base import whole
 from strata_git.load import dump_json
 
 SCHEMAS = Path(__file__).parent.parent / "tfc" / "schemas"
@@ -39,24 +43,11 @@ SETTINGS = {
     ("signing", "key"): "Key id, fingerprint or SSH public key that signs; git's own user.signingkey when left out.",
     ("signing", "required"): "Whether promotion needs a signed artifact.",
     ("signing", "on_commit"): "Whether the commit hook signs what it seals.",
+    ("doctor", "select"): "Rules, or beginnings of their ids: only these are told.",
+    ("doctor", "ignore"): "Rules, or beginnings of their ids: these are not told.",
+    ("secrets", "allow"): "What looks like a secret and is none: patterns of whole matches, or sha256:HEX of a match.",
 }
 """What each setting means; those of config.py that are not told here are still in the schema."""
-OPEN: dict[str, JsonSchemaValue] = {
-    "schema": {"const": config.SCHEMA},
-    "secrets": {
-        "description": "What the secrets rule lets pass.",
-        "type": "object",
-        "properties": {
-            "allow": {
-                "description": "Regular expressions for whole matches, or sha256:HEX of a match.",
-                "type": "array",
-                "items": {"type": "string", "minLength": 1},
-            }
-        },
-        "additionalProperties": False,
-    },
-}
-"""Sections that config.py leaves to others, as far as their form is settled; the rest may hold anything."""
 
 
 class Generator(GenerateJsonSchema):
@@ -119,13 +110,17 @@ def _tidied(value: Any) -> Any:
 
 
 def _settings() -> JsonSchemaValue:
-    """The settings, which config.py reads by hand: its two tables, put as a schema."""
-    top: dict[str, JsonSchemaValue] = {key: OPEN.get(key, {}) for key in config._OPEN}
-    for path, (_, kind) in config._KEYS.items():
+    """The settings, which config.py reads by hand: its tables, put as a schema. Open sections may hold anything."""
+    top: dict[str, JsonSchemaValue] = {section: {} for section in OPEN} | {"schema": {"const": config.SCHEMA}}
+    for path, (_, kind) in KEYS.items():
         said: JsonSchemaValue = {"description": SETTINGS[path]} if path in SETTINGS else {}
-        said["type"] = {str: "string", bool: "boolean"}[kind]
+        if kind is tuple:
+            word = {"type": "string", "pattern": whole(LISTS[path[0]][0].pattern)}
+            said |= {"type": "array", "items": word}
+        else:
+            said["type"] = {str: "string", bool: "boolean"}[kind]
         if path == ("repository",):
-            said["pattern"] = f"^(?:{config.UUID.pattern})?$"
+            said["pattern"] = whole("", config.UUID.pattern)
         place = top
         for section in path[:-1]:
             inner = place.setdefault(section, {"type": "object", "properties": {}, "additionalProperties": False})

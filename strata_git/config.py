@@ -22,7 +22,9 @@ class Settings:
 
     `repository` is the UUID that events carry; `lfs` whether payload must be stored by Git LFS; `signing_key` a key id,
     fingerprint or SSH public key path (`""`: git's own `user.signingkey`); `signing_required` whether promotion needs a
-    signed artifact; `signing_on_commit` whether the commit hook signs what it seals.
+    signed artifact; `signing_on_commit` whether the commit hook signs what it seals. `doctor_select` and
+    `doctor_ignore` are rule ids or beginnings of such (TFC-0006 §6); `secrets_allow` what looks like a secret and is
+    none (TFC-0001 §7).
     """
 
     repository: str = ""
@@ -30,6 +32,9 @@ class Settings:
     signing_key: str = ""
     signing_required: bool = False
     signing_on_commit: bool = False
+    doctor_select: tuple[str, ...] = ()
+    doctor_ignore: tuple[str, ...] = ()
+    secrets_allow: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +62,17 @@ _KEYS: dict[tuple[str, ...], tuple[str, type]] = {
     ("signing", "key"): ("signing_key", str),
     ("signing", "required"): ("signing_required", bool),
     ("signing", "on_commit"): ("signing_on_commit", bool),
+    ("doctor", "select"): ("doctor_select", tuple),
+    ("doctor", "ignore"): ("doctor_ignore", tuple),
+    ("secrets", "allow"): ("secrets_allow", tuple),
 }
-_OPEN = ("schema", "doctor", "runs", "tracking", "documents")
+_SECTIONS = ("signing", "doctor", "secrets")
+_LISTS = {
+    "doctor": (re.compile(r"STR-[A-Z][0-9]{0,3}"), "a list of rules such as STR-D003 or STR-D"),
+    "secrets": (re.compile(r"[^\n]{1,200}"), "a list of patterns or sha256:HEX, each of at most 200 characters"),
+}
+"""What the words of a section's lists look like; what they mean, a higher floor knows."""
+_OPEN = ("schema", "runs", "tracking", "documents")
 """Sections that later floors read for themselves."""
 
 
@@ -85,8 +99,9 @@ def load_settings(data: bytes | None) -> Settings:
         if path not in _KEYS:
             raise SettingsError(SettingsComplaint(line, f"unknown setting '{told}'"))
         name, kind = _KEYS[path]
+        value = _words(value, path[0]) if kind is tuple else value
         if not isinstance(value, kind):
-            expected = {str: "text", bool: "true or false"}[kind]
+            expected = _LISTS[path[0]][1] if kind is tuple else {str: "text", bool: "true or false"}[kind]
             raise SettingsError(SettingsComplaint(line, f"'{told}' must be {expected}"))
         values[name] = value
     settings = Settings(**values)  # type: ignore[arg-type]
@@ -105,13 +120,20 @@ def from_plain(data: Mapping[str, object]) -> Settings | None:
     """Settings from `as_plain`'s data; None when it is not of this version."""
     if set(data) != {field.name for field in fields(Settings)}:
         return None
-    return Settings(**data)  # type: ignore[arg-type]
+    return Settings(**{key: tuple(value) if isinstance(value, list) else value for key, value in data.items()})  # type: ignore[arg-type]
+
+
+def _words(value: object, section: str) -> object:
+    """A list of the section's words as a tuple; anything else as it is."""
+    word_of = _LISTS[section][0]
+    whole = isinstance(value, list) and all(isinstance(word, str) and word_of.fullmatch(word) for word in value)
+    return tuple(value) if whole and isinstance(value, list) else value
 
 
 def _flat(value: Mapping[str, object]) -> list[tuple[tuple[str, ...], object]]:
     rows: list[tuple[tuple[str, ...], object]] = []
     for key, inner in value.items():
-        if key == "signing" and isinstance(inner, Mapping):
+        if key in _SECTIONS and isinstance(inner, Mapping):
             rows.extend(((key, name), part) for name, part in inner.items())
         else:
             rows.append(((key,), inner))

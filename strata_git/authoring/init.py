@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
+from strata_git.authoring.merge import configure_driver
 from strata_git.config import SCHEMA, load_settings
 from strata_git.contracts.layout import SETTINGS
 from strata_git.errors import StrataError, printable
@@ -31,6 +32,8 @@ _TEMPLATES = {
     "tools/run.py": "tools/run.py",
 }
 """Where each file of templates/workspace goes. They have no leading dots, lest they govern our own repository."""
+_EDITED_BY = b"# yaml-language-server: $schema=tfc/schemas/settings.schema.json\n"
+"""Tells editors what strata.yaml may say."""
 _LINES_MATTER = (".gitattributes", ".gitignore")
 
 
@@ -65,7 +68,7 @@ def init(
     repo = existing or _create(directory, environ)
     root = repo.require_worktree()
     written, kept = _write(root, planned)
-    settings = [*(_install_lfs(repo) if lfs else []), *_configure_notes(repo)]
+    settings = [*(_install_lfs(repo) if lfs else []), *_configure_notes(repo), *configure_driver(repo)]
     lacking = {name: missing for name in _LINES_MATTER if (missing := _lacking(root / name, planned[name]))}
     return Initialised(repo, existing is None, tuple(written), tuple(kept), tuple(settings), lacking, lfs)
 
@@ -119,8 +122,10 @@ def _planned(directory: Path, *, example: bool, lfs: bool, uuid: str) -> dict[st
     source = folder("templates") / "workspace"
     planned = {target: (source / name).read_bytes() for name, target in _TEMPLATES.items()}
     planned[".gitattributes"] = (source / ("gitattributes-lfs" if lfs else "gitattributes")).read_bytes()
-    planned[SETTINGS] = dump_yaml({"schema": SCHEMA, "repository": uuid, "lfs": lfs})
-    planned |= {f"tfc/{path.name}": path.read_bytes() for path in sorted(folder("tfc").glob("*.md"))}
+    planned[SETTINGS] = _EDITED_BY + dump_yaml({"schema": SCHEMA, "repository": uuid, "lfs": lfs})
+    for pattern in ("*.md", "schemas/*.json"):
+        texts = sorted(folder("tfc").glob(pattern))
+        planned |= {f"tfc/{path.relative_to(folder('tfc')).as_posix()}": path.read_bytes() for path in texts}
     if example:
         examples = sorted((source / "experiments").glob("*.yaml"))
         planned |= {f"experiments/{path.name}": path.read_bytes() for path in examples}

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from strata_git.authoring.deep import DeepTree
 from strata_git.authoring.targets import named_artifacts
 from strata_git.checks.checksums import judge
 from strata_git.checks.documents import read_document
@@ -18,6 +17,7 @@ from strata_git.checks.finding import Finding, found
 from strata_git.checks.signatures import judge_signatures
 from strata_git.contracts.layout import CHECKSUMS, SIGNATURE, Artifact
 from strata_git.contracts.tree import REGULAR
+from strata_git.doctor.deep import DeepTree
 from strata_git.doctor.judge import require_commit
 from strata_git.doctor.subject import Subject, commit_subject, work_subject
 from strata_git.errors import StrataError

@@ -9,7 +9,7 @@ from strata_git.checks.rule import ERROR, INFO, WARNING, Rule
 
 __all__ = ["ENGINE_REVISION", "RULES", "RULESET", "Rule"]
 
-ENGINE_REVISION = 2
+ENGINE_REVISION = 3
 """Raised by hand when the code of a rule, a contract or the loader judges differently: no old verdict is reused."""
 
 # fmt: off
@@ -55,6 +55,10 @@ _TABLE: tuple[Rule, ...] = (
          "add a line to .gitattributes, such as `datasets/** -text`"),
     Rule("STR-L020", "0001-4.3", ERROR, "Settings, trust policy and roots are no links and have no twins.",
          "`git rm {path}`"),
+    Rule("STR-L021", "0006-6.4", ERROR, "The baseline can be read.",
+         "`git strata doctor --baseline` writes it anew"),
+    Rule("STR-L022", "0006-6.5", INFO, "What the baseline names still occurs.",
+         "`git strata doctor --baseline` writes it anew, without what is gone"),
     # Documents that cannot be read (TFC-0006)
     Rule("STR-Y001", "0006-3.1", ERROR, "Contract files are plain, safe YAML or JSON.",
          "mend the file at the line named"),
@@ -150,6 +154,11 @@ _TABLE: tuple[Rule, ...] = (
          "nothing to do: without a trust policy your own keyring says whose keys are known"),
     Rule("STR-S008", "0008-3.8", INFO, "Signatures can be checked here (not judged).",
          "install gpg, then judge again"),
+    # Secrets (TFC-0001 section 7)
+    Rule("STR-G001", "0001-7.1", ERROR, "No text holds a secret.",
+         "revoke it where it was issued and take it out of {path}; if it is none: docs/secret-scanning.md"),
+    Rule("STR-G002", "0001-7.5", INFO, "Every text is small enough to be scanned for secrets (not judged).",
+         "nothing to do when it is known to hold none; else split {path}"),
     # Git LFS (TFC-0001)
     Rule("STR-F001", "0001-6.1", ERROR, "Payload of datasets, models and runs is stored with Git LFS.",
          "`git lfs install`, check .gitattributes, then `git rm --cached {path} && git add {path}`"),

@@ -35,7 +35,7 @@ class Judgement:
 
 def judge_artifact(tree: Tree, artifact: Artifact) -> Judgement:
     """Judge the directory of `artifact` in `tree`; a pure function of its content and path."""
-    from strata_git.checks import checksums, documents, exhibit, layout, lfs
+    from strata_git.checks import checksums, documents, exhibit, layout, lfs, secrets
 
     case = exhibit.Exhibit.of(tree, artifact)
     findings = [*exhibit.judge_presence(case), *layout.judge_names(case)]
@@ -49,7 +49,7 @@ def judge_artifact(tree: Tree, artifact: Artifact) -> Judgement:
             findings.extend(account.findings)
             facts.update(account.facts)
         facts = _describe(record) | facts
-    summary = _name(artifact) | exhibit.summarise_files(case) | lfs.summarise_storage(case) | facts
+    summary = _name(artifact) | exhibit.summarise_files(case) | lfs.summarise_storage(case) | facts | secrets.look(case)
     return Judgement(tuple(sorted(set(findings), key=_place)), summary)
 
 

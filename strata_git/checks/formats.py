@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from strata_git.checks.finding import Finding
+from strata_git.checks.fingerprint import encodable
 from strata_git.contracts.layout import artifact_of
 from strata_git.errors import printable
 
@@ -69,10 +70,10 @@ def as_plain(finding: Finding) -> dict[str, object]:
     return {
         "rule": finding.rule,
         "severity": finding.severity,
-        "path": _encodable(finding.path),
+        "path": encodable(finding.path),
         "line": finding.line,
-        "message": _encodable(finding.message),
-        "fix": _encodable(finding.fix),
+        "message": encodable(finding.message),
+        "fix": encodable(finding.fix),
         "anchor": finding.anchor,
         "commit": finding.commit,
     }
@@ -91,7 +92,3 @@ def _render(finding: Finding) -> list[str]:
 def _group(finding: Finding) -> str:
     artifact = artifact_of(finding.path)
     return artifact.path if artifact else finding.path
-
-
-def _encodable(text: str) -> str:
-    return text.encode("utf-8", "backslashreplace").decode()

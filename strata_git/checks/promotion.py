@@ -48,5 +48,7 @@ RULES: tuple[Rule, ...] = (
          "let the people the policy names approve"),
     Rule("STR-P021", "0009-3.6", WARNING, "The whole history is there when events are judged.",
          "`git fetch --unshallow`, then judge again"),
+    Rule("STR-P022", "0009-3.7", ERROR, "The commit of an event stays on a branch where it is published.",
+         "keep the branch, or merge it first; a version that was wrong is archived, not rewritten away"),
 )
 # fmt: on

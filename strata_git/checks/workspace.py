@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
 
 from strata_git.checks.exhibit import TEXT_LIMIT
 from strata_git.checks.finding import Finding, found
 from strata_git.checks.layout import judge_places
+from strata_git.checks.secrets import complaint
+from strata_git.checks.selection import is_known
 from strata_git.contracts.layout import ROOTS, SETTINGS
 from strata_git.contracts.tree import REGULAR, Entry, Tree
+
+if TYPE_CHECKING:
+    from strata_git.config import Settings
 
 ATTRIBUTES = ".gitattributes"
 _EXPECTED = ("datasets", "models", "runs")
@@ -63,13 +69,24 @@ def _judge_settings(tree: Tree, present: set[str]) -> Iterator[Finding]:
     from strata_git.config import SettingsError, load_settings
 
     try:
-        load_settings(tree.read(entry, TEXT_LIMIT))
+        settings = load_settings(tree.read(entry, TEXT_LIMIT))
+        yield from (found("STR-L016", SETTINGS, message) for message in _complaints(settings))
     except SettingsError as error:
         yield found("STR-L016", SETTINGS, error.complaint.message, line=error.complaint.line)
     except KeyError:
         yield found("STR-Y003", SETTINGS, "not judged: object absent")
     except ValueError:
         yield found("STR-L016", SETTINGS, f"more than {TEXT_LIMIT} bytes")
+
+
+def _complaints(settings: Settings) -> Iterator[str]:
+    """What the settings' own reader cannot know: which rules there are, which patterns are safe to run."""
+    for word in (*settings.doctor_select, *settings.doctor_ignore):
+        if not is_known(word):
+            yield f"'doctor' names the rule {word}, and there is none"
+    for number, word in enumerate(settings.secrets_allow, 1):
+        if wrong := complaint(word):
+            yield f"'secrets.allow', entry {number}: {wrong}"
 
 
 def _judge_attributes(tree: Tree, present: set[str]) -> Iterator[Finding]:

@@ -15,7 +15,10 @@ from strata_git.cli.session import Session
 from strata_git.errors import UsageError, printable
 
 if TYPE_CHECKING:
+    from strata_git.checks.selection import Selection
     from strata_git.doctor.verdict import Verdict
+
+FORMATS = ("text", "json", "sarif", "github", "gitlab", "junit")
 
 
 @click.command(short_help="Judge the repository by its contracts.")
@@ -24,29 +27,87 @@ if TYPE_CHECKING:
 @click.option("--staged", is_flag=True, help="Judge what the next commit would hold.")
 @click.option("--at", "revision", metavar="REV", help="Judge a commit, without a checkout.")
 @click.option("--range", "commits", metavar="A..B", help="Judge every commit of B that A has not.")
-@click.option("--format", "style", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--deep", is_flag=True, help="Hash every byte that is here, in place of believing Git LFS pointers.")
+@click.option("--fix", "mend", is_flag=True, help="First make the checksums and counts of unreleased artifacts true.")
+@click.option("--select", multiple=True, metavar="RULE", help="Tell of these rules only: ids, or beginnings: STR-D.")
+@click.option("--ignore", multiple=True, metavar="RULE", help="Do not tell of these rules.")
+@click.option(
+    "--baseline", is_flag=False, flag_value="", metavar="[FILE]",
+    help="Write what is found to .strata/baseline.json: from then on it is not told again.",
+)  # fmt: skip
+@click.option("--format", "style", type=click.Choice(FORMATS), default="text", show_default=True, help="How to print.")
 @click.pass_obj
 def command(
     session: Session, paths: tuple[str, ...], strict: bool, staged: bool, revision: str | None, commits: str | None,
-    style: str,
+    deep: bool, mend: bool, select: tuple[str, ...], ignore: tuple[str, ...], baseline: str | None, style: str,
 ) -> int:  # fmt: skip
     """Judge datasets, runs, models and everything around them (TFC-0006).
 
     Exit code 0: nothing is wrong; 1: warnings; 2: errors.
     """
+    from strata_git.doctor.exceptions import chosen
+
     if sum((staged, revision is not None, commits is not None)) > 1:
         raise UsageError("--staged, --at and --range exclude each other.")
     if paths and (staged or commits is not None):
         raise UsageError("PATHS narrow down the working tree or --at REV; --staged and --range judge all they hold.")
+    elsewhere = staged or revision is not None or commits is not None
+    if deep and (staged or commits is not None):
+        raise UsageError("--deep reads the working tree or --at REV.")
+    if elsewhere and (mend or baseline is not None):
+        raise UsageError("--fix and --baseline write into the working tree: they judge no other.")
+    if baseline is not None and (paths or select or ignore):
+        raise UsageError("--baseline takes on all that is found: it goes with neither PATHS nor --select nor --ignore.")
+    selection = _selection(select, ignore)
+    inside = _repository_paths(session, paths, revision)
+    if mend:
+        _mend(session, inside)
     with _progress(style) as progress:
-        verdict = _judge(session, _repository_paths(session, paths, revision), staged, revision, commits, progress)
+        verdict = _judge(session, inside, staged, revision, commits, deep, progress)
+    if baseline is not None:
+        verdict = _take_on(session, verdict, baseline)
+    verdict = chosen(verdict, selection)
     code = verdict.exit_code(strict=strict)
-    _show(verdict, code, style)
+    _show(verdict, code, style, strict)
     return code
 
 
+def _selection(select: tuple[str, ...], ignore: tuple[str, ...]) -> Selection:
+    from strata_git.checks.selection import Selection, rule_words
+
+    try:
+        return Selection(rule_words(select), rule_words(ignore))
+    except ValueError as error:
+        raise UsageError(
+            f"There is no rule '{printable(str(error))}'.", hint="git strata explain lists them."
+        ) from None
+
+
+def _mend(session: Session, paths: list[str]) -> None:
+    from strata_git.authoring.fix import fix
+
+    fixed = fix(session.repository(), paths)
+    for sealed in fixed.mended:
+        note(f"fixed {sealed.artifact.path}: {', '.join(sealed.changed)}")
+    for artifact, why in fixed.left:
+        note(f"not fixed {artifact.path}: {why}")
+    if not fixed.mended and not fixed.left:
+        note("nothing to fix: the lists and counts of all unreleased artifacts are true")
+
+
+def _take_on(session: Session, verdict: Verdict, file: str) -> Verdict:
+    from strata_git.authoring.baseline import write_baseline
+
+    target, left = write_baseline(session.repository(), verdict, file, cwd=session.cwd)
+    place = os.path.relpath(target, session.cwd)
+    note(f"{len(left.known)} findings are in {place} now.")
+    if not file:
+        note(f"Next: git add {place} && git commit -m 'Take on what the doctor found'")
+    return left
+
+
 def _judge(
-    session: Session, paths: list[str], staged: bool, revision: str | None, commits: str | None,
+    session: Session, paths: list[str], staged: bool, revision: str | None, commits: str | None, deep: bool,
     progress: Callable[[int], None],
 ) -> Verdict:  # fmt: skip
     from strata_git.doctor import judge
@@ -55,7 +116,7 @@ def _judge(
     if staged:
         return judge.judge_staged(repo)
     if revision is not None:
-        return judge.judge_commit(repo, revision, paths, progress=progress)
+        return judge.judge_commit(repo, revision, paths, deep=deep, progress=progress)
     if commits is not None:
         base, dots, tip = commits.partition("..")
         if not dots or not base or tip.startswith("."):
@@ -64,8 +125,8 @@ def _judge(
             )
         return judge.judge_range(repo, base, tip or "HEAD", progress=progress)
     if repo.worktree is None:
-        return judge.judge_commit(repo, "HEAD", paths, progress=progress)
-    return judge.judge_worktree(repo, paths, progress=progress)
+        return judge.judge_commit(repo, "HEAD", paths, deep=deep, progress=progress)
+    return judge.judge_worktree(repo, paths, deep=deep, progress=progress)
 
 
 def _repository_paths(session: Session, paths: tuple[str, ...], at: str | None) -> list[str]:
@@ -88,26 +149,55 @@ def _repository_paths(session: Session, paths: tuple[str, ...], at: str | None) 
     return inside
 
 
-def _show(verdict: Verdict, code: int, style: str) -> None:
-    from strata_git.checks.formats import count, to_json, to_text
+def _show(verdict: Verdict, code: int, style: str, strict: bool) -> None:
+    from strata_git.checks.formats import count, to_text
 
-    if style == "json":
-        more = {
-            "subject": verdict.subject,
-            "artifacts": verdict.artifacts,
-            "unjudged": list(verdict.unjudged),
-            "exit_code": code,
-        }
-        sys.stdout.buffer.write(to_json(verdict.findings, more))
+    if style != "text":
+        sys.stdout.flush()
+        sys.stdout.buffer.write(_rendered(verdict, code, style, strict))
         sys.stdout.buffer.flush()
+    if style == "json":
         return
-    if verdict.findings:
+    if verdict.findings and style == "text":
         out(to_text(verdict.findings))
     for gap in verdict.unjudged:
         note(f"not judged: {gap}")
-    nothing = "nothing is wrong in what was judged" if verdict.unjudged else "nothing is wrong"
+    if verdict.known:
+        note(f"not told: {count(verdict.known)}, known to the baseline")
+    if verdict.ignored:
+        rules = sorted({finding.rule for finding in verdict.ignored})
+        told = f"{', '.join(rules[:5])}{', ...' if len(rules) > 5 else ''}"
+        note(f"not told: {count(verdict.ignored)}, of rules left out ({told})")
+    partial = verdict.unjudged or verdict.known or verdict.ignored
+    nothing = "nothing is wrong in what was judged and told" if partial else "nothing is wrong"
     told = count(verdict.findings) if verdict.findings else nothing
     note(f"{verdict.subject}: {verdict.artifacts} artifacts judged, {told}.")
+
+
+def _rendered(verdict: Verdict, code: int, style: str, strict: bool) -> bytes:
+    """The verdict in a form for programs."""
+    from strata_git import __version__
+    from strata_git.checks import annotations, junit, sarif
+    from strata_git.checks.formats import to_json
+
+    match style:
+        case "sarif":
+            return sarif.to_sarif(
+                verdict.findings, version=__version__, subject=verdict.subject, exit_code=code,
+                unjudged=verdict.unjudged,
+            )  # fmt: skip
+        case "github":
+            return annotations.to_github(verdict.findings, unjudged=verdict.unjudged).encode()
+        case "gitlab":
+            return annotations.to_gitlab(verdict.findings)
+        case "junit":
+            return junit.to_junit(
+                verdict.findings, subject=verdict.subject, artifacts=verdict.artifacts, unjudged=verdict.unjudged,
+                strict=strict,
+            ).encode()  # fmt: skip
+    more = {"subject": verdict.subject, "artifacts": verdict.artifacts, "unjudged": list(verdict.unjudged)}
+    left_out = {"baseline": len(verdict.known), "ignored": len(verdict.ignored)}
+    return to_json(verdict.findings, {**more, **left_out, "exit_code": code})
 
 
 @contextmanager

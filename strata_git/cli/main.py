@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "install": ("install", "workspace"),
     "uninstall": ("uninstall", "workspace"),
     "hooks": ("hooks", "workspace"),
+    "merge-driver": ("merge_driver", "workspace"),
     "dataset": ("dataset", "artifacts"),
     "model": ("model", "artifacts"),
     "list": ("list", "artifacts"),
@@ -65,7 +66,7 @@ class LazyGroup(click.Group):
             rows = []
             for name, (_, belongs) in COMMANDS.items():
                 command = self.get_command(ctx, name) if belongs == group else None
-                if command is not None:
+                if command is not None and not command.hidden:
                     rows.append((name, command.get_short_help_str(80)))
             with formatter.section(group):
                 formatter.write_dl(rows)

@@ -61,7 +61,8 @@ def _tell(made: Promotion) -> None:
         out(f"  {event.tag}  {event.oid[:12]}  signed by {event.signer}")
     tags = " ".join(f"'refs/tags/{event.tag}'" for event in made.events)
     note("Publish it, all or nothing:")
-    note(f"  git push --atomic REMOTE {tags} refs/strata/ledger/{made.artifact.name} refs/notes/strata")
+    # `+`: the head follows the line of events, which may lead back to an older commit; hooks judge it at both ends
+    note(f"  git push --atomic REMOTE {tags} +refs/strata/ledger/{made.artifact.name} refs/notes/strata")
 
 
 def _as_json(made: Promotion) -> dict[str, object]:

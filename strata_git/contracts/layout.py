@@ -28,6 +28,7 @@ METADATA = "metadata.yaml"
 RUN_RECORD = "run.yaml"
 SETTINGS = "strata.yaml"
 POLICY = ".strata/trust/policy.yaml"
+BASELINE = ".strata/baseline.json"
 
 UNSUMMED = frozenset({CHECKSUMS, SIGNATURE, MODEL_SIG})
 """Files at the top of an artifact that CHECKSUMS.txt does not list."""

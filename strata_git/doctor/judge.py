@@ -11,10 +11,13 @@ from dataclasses import dataclass, field, replace
 from strata_git.checks.engine import Judgement, Summary, judge_links
 from strata_git.checks.finding import Finding
 from strata_git.checks.lfs import judge_storage
-from strata_git.contracts.layout import Artifact, artifact_of, parse_reference
+from strata_git.config import Settings
+from strata_git.contracts.layout import BASELINE, SETTINGS, Artifact, artifact_of, parse_reference
 from strata_git.doctor.cache import Cache
-from strata_git.doctor.judgements import Progress, judgements
+from strata_git.doctor.exceptions import Exceptions, exceptions_in, exceptions_of_base, excused
+from strata_git.doctor.judgements import Progress, brief_judgements, judgements
 from strata_git.doctor.released import judge_history, judge_staged_versions, tree_ids
+from strata_git.doctor.secrets import judge_secrets
 from strata_git.doctor.settings import settings_of
 from strata_git.doctor.signatures import judge_signed, signature_facts
 from strata_git.doctor.subject import (
@@ -22,6 +25,7 @@ from strata_git.doctor.subject import (
     Subject,
     commit_subject,
     narrow_subject,
+    received_subject,
     staged_subject,
     work_subject,
 )
@@ -29,22 +33,28 @@ from strata_git.doctor.verdict import Verdict, ordered
 from strata_git.doctor.workspace import judge_loose
 from strata_git.errors import StrataError, printable
 from strata_git.repo.command import Repository
-from strata_git.repo.history import Commit, is_shallow, list_commits, read_commits
+from strata_git.repo.history import Commit, is_shallow, list_commits, read_commits, steps
 from strata_git.repo.staged import Change, commit_parents, staged_changes
-from strata_git.repo.tree import commit_tree, index_tree
+from strata_git.repo.tree import ListedTree, commit_tree, index_tree
 
 SHALLOW = "history before the shallow boundary (git fetch --unshallow)"
 
 
-def judge_worktree(repo: Repository, paths: Sequence[str] = (), *, progress: Progress | None = None) -> Verdict:
+def judge_worktree(
+    repo: Repository, paths: Sequence[str] = (), *, deep: bool = False, progress: Progress | None = None
+) -> Verdict:
     """Judge the working tree as it lies on the disk, `paths` (files or directories) only when given.
 
     Versions that HEAD holds are also compared with what HEAD holds: an edit of a released file is told here already.
+    `deep` reads every byte of large files, where they are here, in place of believing their pointers.
     """
     repo.require_worktree()
     subject = work_subject(repo)
     verdict = _judge_subject(repo, subject, paths, progress)
-    return _with(verdict, _released_edits(repo, subject, paths))
+    verdict = _with(verdict, _released_edits(repo, subject, paths))
+    if deep:
+        verdict = verdict.joined(_judge_bytes(repo, subject, paths, True, progress))
+    return _excused(repo, verdict, subject.loose, whole=not paths)
 
 
 def judge_staged(
@@ -62,18 +72,23 @@ def judge_staged(
     known = list(parents) or commit_parents(repo)
     touched = sorted({a.path for change in staged if (a := artifact_of(change.path))})
     tree = index_tree(repo, touched, [c for c in staged if artifact_of(c.path)])
-    return _with(verdict, judge_staged_versions(repo, tree, staged, known))
+    verdict = _with(verdict, judge_staged_versions(repo, tree, staged, known))
+    return _excused(repo, verdict, subject.loose, whole=not narrow)
 
 
 def judge_commit(
-    repo: Repository, revision: str, paths: Sequence[str] = (), *, progress: Progress | None = None
+    repo: Repository, revision: str, paths: Sequence[str] = (), *, deep: bool = False, progress: Progress | None = None
 ) -> Verdict:
-    """Judge the tree of one commit, without a checkout and without a byte of Git LFS content."""
-    return _judge_subject(repo, commit_subject(repo, require_commit(repo, revision)), paths, progress)
+    """Judge the tree of one commit, without a checkout and, but for `deep`, without a byte of Git LFS content."""
+    subject = commit_subject(repo, require_commit(repo, revision))
+    verdict = _judge_subject(repo, subject, paths, progress)
+    if deep:
+        verdict = verdict.joined(_judge_bytes(repo, subject, paths, False, progress))
+    return _excused(repo, verdict, subject.loose, whole=not paths)
 
 
 def judge_artifact_at(repo: Repository, revision: str, artifact: Artifact) -> Verdict:
-    """Judge one artifact in one commit, with what it refers to."""
+    """Judge one artifact in one commit, with what it refers to. No exception counts: a promotion asks for the truth."""
     return _judge_subject(repo, commit_subject(repo, require_commit(repo, revision)), [artifact.path], None)
 
 
@@ -85,20 +100,33 @@ def judge_range(repo: Repository, base: str, tip: str, *, progress: Progress | N
 
 
 def judge_commits(
-    repo: Repository, oids: Sequence[str], base: Collection[str], tip: str, *, progress: Progress | None = None
-) -> Verdict:
-    """Judge the commits `oids` (parents first) on top of the history of `base`; artifacts they touch in every one."""
+    repo: Repository, oids: Sequence[str], base: Collection[str], tip: str, *, in_force: str = "",
+    progress: Progress | None = None,
+) -> Verdict:  # fmt: skip
+    """Judge the commits `oids` (parents first) on top of the history of `base`; artifacts they touch in every one.
+
+    `base` are commits, or options by which `git log` selects them. Settings and baseline are those of the base, and of
+    `tip` only where the base has no strata.yaml yet: who receives commits judges by what he has. `in_force` names the
+    commit that has them, where the caller knows it.
+    """
     commits = list(read_commits(repo, oids))
-    findings = judge_history(repo, commits, base)
-    verdict = Verdict(f"{len(commits)} commits up to {tip}", ordered(findings))
-    for commit in commits:
-        changes = _changes_of(repo, commit)
-        places = {artifact.path if (artifact := artifact_of(c.path)) else c.path for c in changes}
-        if places:
-            inner = _judge_subject(repo, commit_subject(repo, commit.oid), sorted(places), progress)
-            kept = tuple(_at(f, commit.oid) for f in inner.findings if f.severity != "info")
+    exceptions = _received_by(repo, commits, [in_force] if in_force else base, tip)
+    verdict = Verdict(f"{len(commits)} commits up to {tip}", ordered(judge_history(repo, commits, base)))
+    firsts = {commit.oid: commit.parents[0] if commit.parents else "" for commit in commits}
+    cache = open_cache(repo)
+    try:
+        for step in steps(repo, commits, WATCHED):
+            if step.parent != firsts[step.commit]:
+                continue
+            subject = received_subject(repo, step.commit, step.changes)
+            places = sorted({artifact.path if (artifact := artifact_of(c.path)) else c.path for c in step.changes})
+            inner = _judge_with(repo, subject, places, progress, cache, exceptions.settings)
+            kept = tuple(_at(f, step.commit) for f in inner.findings if f.severity != "info")
             verdict = verdict.joined(replace(inner, findings=kept))
-    return replace(verdict, unjudged=(*verdict.unjudged, SHALLOW)) if is_shallow(repo) else verdict
+    finally:
+        cache.close()
+    verdict = replace(verdict, unjudged=(*verdict.unjudged, SHALLOW)) if is_shallow(repo) else verdict
+    return excused(verdict, exceptions, whole=False)
 
 
 def summaries(
@@ -141,22 +169,64 @@ class _Case:
 def _judge_subject(repo: Repository, subject: Subject, paths: Sequence[str], progress: Progress | None) -> Verdict:
     cache = open_cache(repo)
     try:
-        settings = settings_of(subject, cache)
-        chosen = [artifact for artifact in subject.artifacts if _within(artifact.path, paths)]
-        judged, fresh = judgements(subject, chosen, cache, progress)
-        findings: list[Finding] = [f for judgement in judged.values() for f in judgement.findings]
-        for judgement in judged.values():
-            findings += judge_storage(judgement.summary, lfs=settings.lfs)
-        facts = signature_facts(repo, judged, cache, subject)
-        whole = [artifact for artifact in chosen if judged[artifact].summary.get("judged", True)]
-        findings += judge_signed(facts, whole, settings.signing_required)
-        findings += judge_loose(subject, paths, cache)
-        findings += _judge_links(repo, subject, judged, paths, cache)
+        return _judge_with(repo, subject, paths, progress, cache)
     finally:
         cache.close()
+
+
+def _judge_with(
+    repo: Repository, subject: Subject, paths: Sequence[str], progress: Progress | None, cache: Cache,
+    settings: Settings | None = None,
+) -> Verdict:  # fmt: skip
+    settings = settings or settings_of(subject, cache)
+    asked = _Asked(paths)
+    chosen = [artifact for artifact in subject.artifacts if artifact.path in asked]
+    if paths or subject.narrow:
+        judged, fresh = judgements(subject, chosen, cache, progress)
+    else:
+        judged, fresh = brief_judgements(subject, cache, progress, storage=settings.lfs)
+    findings: list[Finding] = [f for judgement in judged.values() for f in judgement.findings]
+    for judgement in judged.values() if settings.lfs else ():
+        findings += judge_storage(judgement.summary, lfs=True)
+    facts = signature_facts(repo, judged, cache, subject)
+    whole = [artifact for artifact in chosen if judged[artifact].summary.get("judged", True)]
+    findings += judge_signed(facts, whole, settings.signing_required)
+    findings += judge_loose(subject, paths, cache)
+    findings += judge_secrets(subject, judged, paths, settings.secrets_allow, cache)
+    findings += _judge_links(repo, subject, judged, paths, cache)
     missing = sum(not judgement.summary.get("judged", True) for judgement in judged.values())
     unjudged = (f"{missing} artifacts with absent objects",) if missing else ()
     return Verdict(subject.name, ordered(findings), len(chosen), fresh, unjudged)
+
+
+def _judge_bytes(
+    repo: Repository, subject: Subject, paths: Sequence[str], on_disk: bool, progress: Progress | None
+) -> Verdict:
+    from strata_git.doctor.deep import judge_bytes
+
+    asked = _Asked(paths)
+    wanted = sorted(artifact for artifact in subject.artifacts if artifact.frozen and artifact.path in asked)
+    files = subject.files([artifact.path for artifact in wanted])
+    findings, unseen = judge_bytes(repo, files, wanted, on_disk=on_disk, progress=progress)
+    gap = (f"the bytes of {unseen} files, of which only a Git LFS pointer is here (git lfs fetch)",) if unseen else ()
+    return Verdict("", tuple(findings), unjudged=gap)
+
+
+def _excused(repo: Repository, verdict: Verdict, tree: ListedTree, *, whole: bool) -> Verdict:
+    cache = open_cache(repo)
+    try:
+        return excused(verdict, exceptions_in(tree, cache), whole=whole)
+    finally:
+        cache.close()
+
+
+def _received_by(repo: Repository, commits: Sequence[Commit], base: Collection[str], tip: str) -> Exceptions:
+    cache = open_cache(repo)
+    try:
+        theirs = exceptions_of_base(repo, commits, base, cache)
+        return theirs or exceptions_in(commit_tree(repo, tip, [SETTINGS, BASELINE]), cache)
+    finally:
+        cache.close()
 
 
 def _judge_links(
@@ -204,14 +274,16 @@ def _artifact(reference: str) -> Artifact | None:
 
 
 def _released_edits(repo: Repository, subject: Subject, paths: Sequence[str]) -> list[Finding]:
-    head = repo.head()
+    head = subject.commit
     if head is None:
         return []
-    ids = tree_ids(repo, [f"{head}:{artifact.path}" for artifact in subject.artifacts if artifact.frozen])
+    asked = _Asked(paths)
+    seen_at = {**dict.fromkeys(subject.gone), **{artifact: subject.artifacts[artifact] for artifact in subject.touched}}
+    ids = tree_ids(repo, [f"{head}:{artifact.path}" for artifact in seen_at if artifact.frozen])
     edited = [
         artifact
-        for artifact, oid in subject.artifacts.items()
-        if artifact.frozen and _within(artifact.path, paths) and ids[f"{head}:{artifact.path}"] not in (None, oid)
+        for artifact, oid in seen_at.items()
+        if artifact.frozen and artifact.path in asked and ids[f"{head}:{artifact.path}"] not in (None, oid)
     ]
     if not edited:
         return []
@@ -229,15 +301,24 @@ def _released_edits(repo: Repository, subject: Subject, paths: Sequence[str]) ->
     return judge_staged_versions(repo, tree, changes, [head])
 
 
-def _changes_of(repo: Repository, commit: Commit) -> list[Change]:
-    from strata_git.repo.staged import changes_between
+class _Asked:
+    """The places asked about, with all that lies below and around them; every place where none was named."""
 
-    parent = commit.parents[0] if commit.parents else repo.empty_tree
-    return changes_between(repo, parent, commit.oid, WATCHED)
+    def __init__(self, paths: Sequence[str]) -> None:
+        self._paths = frozenset(paths)
+        self._around = {parent for path in paths for parent in _parents(path)}
+
+    def __contains__(self, path: str) -> bool:
+        if not self._paths:
+            return True
+        here = path in self._paths or path in self._around
+        return here or any(parent in self._paths for parent in _parents(path))
 
 
-def _within(path: str, paths: Sequence[str]) -> bool:
-    return not paths or any(path == one or path.startswith(f"{one}/") or one.startswith(f"{path}/") for one in paths)
+def _parents(path: str) -> Iterable[str]:
+    while cut := path.rpartition("/")[0]:
+        yield cut
+        path = cut
 
 
 def _at(finding: Finding, commit: str) -> Finding:

@@ -9,15 +9,17 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 
-from strata_git.contracts.layout import KINDS, ROOTS, SETTINGS, Artifact, artifact_of
+from strata_git.contracts.layout import BASELINE, KINDS, ROOTS, SETTINGS, Artifact, artifact_of
 from strata_git.errors import StrataError
 from strata_git.repo.command import Repository
-from strata_git.repo.scan import Row, entries_below, read_trees
+from strata_git.repo.scan import TREE, Row, entries_below, read_trees
 from strata_git.repo.staged import Change, staged_changes
 from strata_git.repo.tree import Content, Entry, ListedTree, Place, commit_tree, index_tree, tree_oid
-from strata_git.repo.worktree import WorkTree, unsettled_paths
+from strata_git.repo.worktree import WorkTree, start_unsettled
 
-WATCHED = (*ROOTS, SETTINGS, ".strata", ".gitattributes")
+AROUND = (".strata", "experiments", "chains")
+"""Directories that hold no artifacts and are looked at all the same: settings, and what people write runs in."""
+WATCHED = (*ROOTS, SETTINGS, *AROUND, ".gitattributes", ".env")
 """Everything the rules look at; the hooks' gates use the same list."""
 
 
@@ -25,7 +27,8 @@ WATCHED = (*ROOTS, SETTINGS, ".strata", ".gitattributes")
 class Subject:
     """`artifacts` maps each artifact directory to its tree id; `loose` holds the watched files that lie in none.
 
-    `files` lists the directories asked for. `commit` is the commit that is judged, or that lies underneath.
+    `files` lists the directories asked for. `commit` is the commit that is judged, or that lies underneath;
+    `gone` are the artifacts that only the latter has, `touched` those in which something may differ from it.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Subject:
     narrow: bool = False
     commit: str | None = None
     elsewhere: Callable[[Collection[Artifact]], dict[Artifact, str]] | None = None
+    gone: frozenset[Artifact] = frozenset()
+    touched: frozenset[Artifact] = frozenset()
 
     def learn(self, artifacts: Collection[Artifact]) -> list[Artifact]:
         """Those of `artifacts` that are there, with their tree ids known from now on."""
@@ -66,7 +71,7 @@ def staged_subject(repo: Repository, changes: list[Change] | None = None) -> Sub
         return index_tree(repo, paths, _below(changes, paths))
 
     changed = [Entry(c.path, c.new_mode, c.new_oid) for c in changes if c.status != "D"]
-    return _overlaid(repo, "the staged tree", by_path, changed, files)
+    return _overlaid(repo, _Head.of(repo), "the staged tree", by_path, changed, files)
 
 
 def narrow_subject(repo: Repository, changes: list[Change]) -> Subject:
@@ -76,7 +81,7 @@ def narrow_subject(repo: Repository, changes: list[Change]) -> Subject:
     """
     head = repo.head()
     settled = [c.path for c in changes if artifact_of(c.path) is None]
-    around = [path for path in (SETTINGS, ".gitattributes") if path not in settled]
+    around = [path for path in (SETTINGS, ".gitattributes", BASELINE) if path not in settled]
     loose = [*commit_tree(repo, head, around).under("")] if head else []
     loose += [Entry(c.path, c.new_mode, c.new_oid) for c in changes if c.path in settled and c.status != "D"]
 
@@ -86,6 +91,7 @@ def narrow_subject(repo: Repository, changes: list[Change]) -> Subject:
     touched = sorted({a for c in changes if (a := artifact_of(c.path))})
     listed = files([artifact.path for artifact in touched])
     known = {a: tree_oid(below, a.path, repo.object_format) for a in touched if (below := listed.under(a.path))}
+    loose += [blocking for a in touched if (blocking := listed.get(a.path)) is not None]
 
     def elsewhere(artifacts: Collection[Artifact]) -> dict[Artifact, str]:
         names = {f"{head}:{a.path}": a for a in artifacts if a not in touched} if head else {}
@@ -95,14 +101,46 @@ def narrow_subject(repo: Repository, changes: list[Change]) -> Subject:
     return Subject("the staged tree", known, ListedTree(repo, loose), files, True, head, elsewhere)
 
 
+def received_subject(repo: Repository, commit: str, changes: Iterable[Change]) -> Subject:
+    """Only what `commit` changes (against a parent), and whatever else of it is asked for by name.
+
+    A push of many commits costs what they change, not what the repository holds beside that; no process is started.
+    """
+    around = (SETTINGS, ".gitattributes")
+    aside = [c for c in changes if c.status != "D" and c.path not in around and _place(c.path) in ("", c.path)]
+    loose = [Entry(c.path, c.new_mode, c.new_oid) for c in aside]
+    for top in read_trees(repo, [_root_tree(repo, commit)]):
+        loose += [Entry(row.name, row.mode, row.oid) for row in top if row.name in around and not row.is_tree]
+
+    def elsewhere(artifacts: Collection[Artifact]) -> dict[Artifact, str]:
+        names = {f"{commit}:{artifact.path}": artifact for artifact in artifacts}
+        found = repo.objects.lookup(names)
+        return {names[name]: row[0] for name, row in found if row is not None and row[1] == "tree"}
+
+    known = elsewhere(sorted({a for c in changes if (a := artifact_of(c.path))}))
+
+    def files(paths: Collection[str]) -> ListedTree:
+        ids = {artifact.path: oid for artifact, oid in known.items()}
+        if any(path not in ids for path in paths):
+            return commit_tree(repo, commit, paths)
+        return ListedTree(repo, entries_below(repo, [(path, Row(TREE, path, ids[path])) for path in paths]))
+
+    return Subject(f"commit {commit}", known, ListedTree(repo, loose), files, True, commit, elsewhere)
+
+
 def work_subject(repo: Repository) -> Subject:
     """The working tree: tracked and untracked, unignored files as they lie on the disk."""
-    changes = staged_changes(repo, WATCHED)
-    paths = {change.path for change in changes} | unsettled_paths(repo, WATCHED)
+    unsettled = start_unsettled(repo, WATCHED)
+    try:
+        changes = staged_changes(repo, WATCHED)
+        head = _Head.of(repo)
+    finally:
+        differing = unsettled()
+    paths = {change.path for change in changes} | differing
     loose_paths = [path for path in paths if artifact_of(path) is None]
     loose_tree = WorkTree(repo, loose_paths) if loose_paths else ListedTree(repo, [])
     subject = _overlaid(
-        repo, "the working tree", paths, list(loose_tree.under("")), lambda wanted: WorkTree(repo, wanted)
+        repo, head, "the working tree", paths, list(loose_tree.under("")), lambda wanted: WorkTree(repo, wanted)
     )
     subject.loose = _Joined(repo, subject.loose.under(""), loose_tree)
     return subject
@@ -128,29 +166,47 @@ class _Joined(ListedTree):
         return super().content(entry)
 
 
+@dataclass(frozen=True, slots=True)
+class _Head:
+    """What lies underneath: HEAD's commit, if there is one, and what it holds."""
+
+    commit: str | None
+    artifacts: dict[Artifact, str]
+    loose: list[Entry]
+
+    @classmethod
+    def of(cls, repo: Repository) -> _Head:
+        commit = repo.head()
+        return cls(commit, *(_scan(repo, commit) if commit else ({}, [])))
+
+
 def _overlaid(
     repo: Repository,
+    head: _Head,
     name: str,
     changed_paths: Collection[str],
     changed: list[Entry],
     files: Callable[[Collection[str]], ListedTree],
 ) -> Subject:
-    head = repo.head()
-    artifacts, loose = _scan(repo, head) if head else ({}, [])
+    artifacts = head.artifacts
     touched = {artifact for path in changed_paths if (artifact := artifact_of(path))}
+    gone: set[Artifact] = set()
     # a file that lies where an artifact directory would be (datasets/x/v1) is loose, not an artifact
     if touched:
         listed = files(sorted(artifact.path for artifact in touched))
         for artifact in touched:
             below = listed.under(artifact.path)
-            artifacts.pop(artifact, None)
+            if artifacts.pop(artifact, None) is not None and not below:
+                gone.add(artifact)
             if below:
                 artifacts[artifact] = tree_oid(below, artifact.path, repo.object_format)
             elif (blocking := listed.get(artifact.path)) is not None:
                 changed.append(blocking)
-    kept = [entry for entry in loose if entry.path not in changed_paths]
+    kept = [entry for entry in head.loose if entry.path not in changed_paths]
     added = [entry for entry in changed if artifact_of(entry.path) is None or entry.path == _place(entry.path)]
-    return Subject(name, artifacts, ListedTree(repo, [*kept, *added]), files, commit=head)
+    loose_tree = ListedTree(repo, [*kept, *added])
+    here = frozenset(touched & artifacts.keys())
+    return Subject(name, artifacts, loose_tree, files, commit=head.commit, gone=frozenset(gone), touched=here)
 
 
 def _below(changes: Iterable[Change], artifacts: Collection[str]) -> list[Change]:
@@ -172,11 +228,13 @@ def _scan(repo: Repository, commit: str) -> tuple[dict[Artifact, str], list[Entr
         raise StrataError(
             f"Tree {error.args[0]} is not in this repository (a partial clone?).", hint="git fetch --refetch"
         ) from None
+    except ValueError:
+        raise StrataError(f"A directory of {commit} is damaged.", hint="git fsck") from None
 
 
 def _sorted_out(repo: Repository, top: list[Row]) -> tuple[dict[Artifact, str], list[Entry]]:
     artifacts: dict[Artifact, str] = {}
-    loose = [(row.name, row) for row in top if not row.is_tree or row.name.casefold() == ".strata"]
+    loose = [(row.name, row) for row in top if not row.is_tree or row.name.casefold() in AROUND]
     loose += [(row.name, row) for row in top if row.is_tree and row.name not in KINDS and row.name.casefold() in KINDS]
     level = [(row.name, row) for row in top if row.is_tree and row.name in KINDS]
     for _ in range(2):

@@ -13,7 +13,8 @@ from strata_git.checks.finding import Finding
 class Verdict:
     """`findings` are sorted; `artifacts` counts what was judged, `fresh` how many of those were not remembered.
 
-    `unjudged` names, in sentences, what this verdict does not cover (a shallow clone's lost history, say).
+    `unjudged` names, in sentences, what this verdict does not cover (a shallow clone's lost history, say). `known` are
+    findings that the baseline takes away, `ignored` those of rules that somebody asked not to hear of.
     """
 
     subject: str
@@ -21,6 +22,8 @@ class Verdict:
     artifacts: int = 0
     fresh: int = 0
     unjudged: tuple[str, ...] = ()
+    known: tuple[Finding, ...] = ()
+    ignored: tuple[Finding, ...] = ()
 
     def exit_code(self, *, strict: bool = False) -> int:
         """0 fine, 1 warnings, 2 errors; under `strict` warnings and what was not judged count as errors."""
@@ -41,6 +44,8 @@ class Verdict:
             artifacts=self.artifacts + other.artifacts,
             fresh=self.fresh + other.fresh,
             unjudged=tuple(dict.fromkeys([*self.unjudged, *other.unjudged])),
+            known=ordered([*self.known, *other.known]),
+            ignored=ordered([*self.ignored, *other.ignored]),
         )
 
 

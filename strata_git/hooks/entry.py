@@ -12,6 +12,7 @@ HOOKS = {
     "pre-merge-commit": "pre_commit",
     "post-commit": "post_commit",
     "pre-push": "pre_push",
+    "pre-receive": "pre_receive",
 }
 
 

@@ -2,58 +2,61 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Protocol
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from strata_git.checks.finding import Finding, found
 from strata_git.contracts.layout import SETTINGS
 from strata_git.errors import StrataError
-from strata_git.ledger.events import HEADS, Ledger, read_ledger
-from strata_git.ledger.names import TAGS, likeness, parse_name
+from strata_git.hooks.noted import judge_lines, new_lines
+from strata_git.hooks.pushed import Push, is_event_ref
+from strata_git.ledger.events import HEADS, read_ledger
+from strata_git.ledger.names import TAGS, parse_name
+from strata_git.ledger.state import ModelState
 from strata_git.repo.command import Repository
-from strata_git.repo.notes import NOTES_REF, noted
+from strata_git.repo.notes import NOTES_REF
+
+FEW = 4
+"""Models that are read one by one; for more of them all events are read in one sweep."""
 
 
-class Pushed(Protocol):
-    """One reference of a push."""
+def judge_event_refs(
+    repo: Repository, pushes: Sequence[Push], commit: str | None, overlay: Mapping[str, str] | None = None
+) -> list[Finding]:
+    """What is wrong with the event tags, chain heads and notes of a push; deletions are judged elsewhere.
 
-    @property
-    def local_ref(self) -> str: ...
-    @property
-    def local_oid(self) -> str: ...
-    @property
-    def remote_ref(self) -> str: ...
-    @property
-    def remote_oid(self) -> str: ...
-    @property
-    def creates(self) -> bool: ...
-
-
-def is_event_ref(name: str) -> bool:
-    """Whether a reference is an event tag, or pretends to be one."""
-    return name.startswith(TAGS) and likeness(name.removeprefix(TAGS))[0] != "foreign"
-
-
-def judge_event_refs(repo: Repository, pushes: Sequence[Pushed]) -> list[Finding]:
-    """What is wrong with the event tags, chain heads and notes of a push; deletions are judged elsewhere."""
+    Events must carry the identity that the settings of `commit` name. `overlay` are references that are not there yet,
+    as `read_ledger` takes them. Raises StrataError where those settings cannot be read.
+    """
     tags = [push for push in pushes if is_event_ref(push.remote_ref)]
     heads = [push for push in pushes if push.remote_ref.startswith(HEADS)]
     notes = [push for push in pushes if push.remote_ref == NOTES_REF]
     if not (tags or heads or notes):
         return []
-    ledger = read_ledger(repo, repository=_identity(repo))
-    findings = _judge_names(tags)
+    identity = _identity(repo, commit)
     models = {name.model for push in tags if (name := parse_name(push.remote_ref.removeprefix(TAGS)))}
     models |= {push.remote_ref.removeprefix(HEADS) for push in heads}
+    states = _states(repo, models, identity, overlay)
+    findings = _judge_names(tags)
     for model in sorted(models):
-        findings += [complaint.finding(model) for complaint in ledger.model(model).complaints]
-    findings += _judge_heads(ledger, heads)
+        findings += [complaint.finding(model) for complaint in states[model].complaints]
+    findings += _judge_heads(states, heads)
     for push in notes:
-        findings += _judge_notes(repo, ledger, push.local_oid)
+        findings += _judge_notes(repo, push, states, identity, overlay)
     return findings
 
 
-def _judge_names(tags: Iterable[Pushed]) -> list[Finding]:
+def _states(
+    repo: Repository, models: Collection[str], repository: str, overlay: Mapping[str, str] | None
+) -> dict[str, ModelState]:
+    if len(models) > FEW:
+        ledger = read_ledger(repo, repository=repository, overlay=overlay)
+        return {model: ledger.model(model) for model in models}
+    return {
+        model: read_ledger(repo, repository=repository, model=model, overlay=overlay).model(model) for model in models
+    }
+
+
+def _judge_names(tags: Iterable[Push]) -> list[Finding]:
     findings = []
     for push in tags:
         tag = push.remote_ref.removeprefix(TAGS)
@@ -64,42 +67,40 @@ def _judge_names(tags: Iterable[Pushed]) -> list[Finding]:
     return findings
 
 
-def _judge_heads(ledger: Ledger, heads: Iterable[Pushed]) -> list[Finding]:
-    """A chain's head moves forward along the chain, from what the other side has."""
+def _judge_heads(states: Mapping[str, ModelState], heads: Iterable[Push]) -> list[Finding]:
+    """A chain's head moves forward along the chain, from what the receiving side has."""
     findings = []
     for push in heads:
-        state = ledger.model(push.remote_ref.removeprefix(HEADS))
-        line = [event.oid for event in state.events]
+        line = [event.oid for event in states[push.remote_ref.removeprefix(HEADS)].events]
         if push.local_oid not in line:
             findings.append(found("STR-P006", push.remote_ref, "is none of the model's events"))
         elif not push.creates and push.remote_oid not in line[: line.index(push.local_oid) + 1]:
-            message = "the other side's last event is not among ours: fetch first"
+            message = "does not follow the last event that the receiving side has: fetch first"
             findings.append(found("STR-P007", push.remote_ref, message))
     return findings
 
 
-def _judge_notes(repo: Repository, ledger: Ledger, tip: str) -> list[Finding]:
-    """A note line repeats a signed event; any other is told, for whoever reads notes might believe it."""
-    from strata_git.ledger.statement import statement
+def _judge_notes(
+    repo: Repository, push: Push, states: Mapping[str, ModelState], repository: str, overlay: Mapping[str, str] | None
+) -> list[Finding]:
+    if repo.resolve(push.local_oid) is None:
+        return [found("STR-P017", NOTES_REF, "would no longer be notes")]
+    old = None if push.creates else repo.resolve(push.remote_oid)
+    added, findings = new_lines(repo, push.local_oid, old)
+    strays = judge_lines(added, [event for state in states.values() for event in state.events])
+    if strays:  # perhaps of models that the push does not touch
+        whole = read_ledger(repo, repository=repository, overlay=overlay).state.models
+        strays = judge_lines(added, [event for state in whole.values() for event in state.events])
+    return [*findings, *strays]
 
-    known = {
-        statement(event) for state in ledger.state.models.values() for event in state.events if event.record is not None
-    }
-    return [
-        found("STR-P018", NOTES_REF, f"a note on {commit[:12]} repeats no event that is here")
-        for commit, lines in sorted(noted(repo, tip).items())
-        if any(line and line not in known for line in lines)
-    ]
 
-
-def _identity(repo: Repository) -> str:
-    """The UUID that events of this repository carry, by the settings of HEAD; `""` where there are none."""
+def _identity(repo: Repository, commit: str | None) -> str:
+    """The UUID that events of this repository carry, by the settings of `commit`; `""` where there are none."""
     from strata_git.config import SettingsError, load_settings
 
-    head = repo.head()
-    if head is None:
+    if commit is None:
         return ""
-    for _, row in repo.objects.lookup([f"{head}:{SETTINGS}"]):
+    for _, row in repo.objects.lookup([f"{commit}:{SETTINGS}"]):
         try:
             return load_settings(row[2] if row and row[1] == "blob" else None).repository
         except SettingsError as error:

@@ -19,6 +19,8 @@ from strata_git.repo.files import write_file
 from strata_git.resources import folder
 
 NAMES = ("pre-commit", "pre-merge-commit", "post-commit", "pre-push")
+RECEIVING = ("pre-receive",)
+"""Hooks of a bare repository: nobody commits there, everybody pushes to it."""
 _MARK = b"# git-strata"
 _LFS = rb'#!/bin/sh\n(command -v git-lfs [^\n]*\n)?git lfs %s "\$@"\n?'
 _FRAMEWORKS = {b"pre-commit.com": "pre-commit", b"prek": "prek", b"husky": "husky", b"lefthook": "lefthook"}
@@ -38,7 +40,7 @@ def install(repo: Repository) -> list[str]:
     """Install every hook that nobody else owns; one sentence for each. Doing it twice changes nothing."""
     directory = hooks_dir(repo)
     told = []
-    for name in NAMES:
+    for name in names_in(repo):
         state = hook_state(repo, name)
         if state.state == "foreign":
             told.append(_foreign(state))
@@ -61,7 +63,7 @@ def install(repo: Repository) -> list[str]:
 def uninstall(repo: Repository) -> list[str]:
     """Take our hooks out and put back what was there before them."""
     told = []
-    for name in NAMES:
+    for name in names_in(repo):
         state = hook_state(repo, name)
         if state.state == "changed":
             told.append(f"{name}: differs from what we installed and is left as it is: {printable(str(state.path))}")
@@ -77,6 +79,11 @@ def uninstall(repo: Repository) -> list[str]:
         else:
             told.append(f"{name}: not ours")
     return told
+
+
+def names_in(repo: Repository) -> tuple[str, ...]:
+    """The hooks that belong into a repository."""
+    return RECEIVING if repo.worktree is None else NAMES
 
 
 def hook_state(repo: Repository, name: str) -> HookState:

@@ -5,6 +5,7 @@ Errors refuse the commit; warnings are told and let it pass. Nothing is written 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -20,7 +21,7 @@ from strata_git.errors import printable
 from strata_git.repo.command import Repository
 from strata_git.repo.staged import Change, commit_parents, staged_changes
 from strata_git.repo.tree import ListedTree, index_tree
-from strata_git.repo.worktree import unstaged_paths
+from strata_git.repo.worktree import lies_as_staged, unstaged_paths
 
 TOLD = 20
 """Findings shown before the rest is only counted."""
@@ -52,6 +53,8 @@ def run(repo: Repository, arguments: Sequence[str]) -> int:  # noqa: ARG001 - ev
 
         note_locks(repo)
     _sign(repo, plan.seals)
+    if _is_own_index(repo):
+        forget_seals(repo)  # nothing to settle: post-commit's gate then starts no Python
     return 0
 
 
@@ -67,7 +70,7 @@ def _plan(repo: Repository, changes: Sequence[Change], parents: Sequence[str]) -
             continue
         if tree.under(artifact.path):
             new.append(artifact)
-    unstaged = _unstaged(repo, new)
+    unstaged = _unstaged(repo, [one for one in new if not lies_as_staged(repo, one.path, tree.under(one.path))])
     for artifact in new:
         _plan_one(repo, tree, artifact, unstaged.get(artifact, []), plan)
     return plan
@@ -106,6 +109,14 @@ def _plan_one(repo: Repository, tree: ListedTree, artifact: Artifact, left: Sequ
         return  # a name that no list can hold: the rules tell which
     if seal is not None:
         plan.seals.append(seal)
+
+
+def _is_own_index(repo: Repository) -> bool:
+    """Whether the commit is made from the index that stays: only `git commit PATH` throws away what hooks put in."""
+    given = repo.environ.get("GIT_INDEX_FILE")
+    if given is None:
+        return False
+    return os.path.realpath(repo.directory / given) == os.path.realpath(repo.git_dir / "index")
 
 
 def _sign(repo: Repository, seals: Sequence[Seal]) -> None:

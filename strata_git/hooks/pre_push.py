@@ -5,58 +5,24 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
 
-from strata_git.checks.finding import Finding, found
+from strata_git.checks.finding import Finding
 from strata_git.doctor.judge import judge_commits
 from strata_git.doctor.verdict import ordered
 from strata_git.errors import StrataError, printable
-from strata_git.hooks.events import is_event_ref, judge_event_refs
+from strata_git.hooks.events import judge_event_refs
+from strata_git.hooks.pushed import Push, judge_guarded, tell
 from strata_git.repo.command import Repository
-from strata_git.repo.history import is_ancestor, list_commits
-from strata_git.repo.notes import NOTES_REF
+from strata_git.repo.history import list_commits
 from strata_git.repo.refs import list_refs
 
-TOLD = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Push:
-    """One line of pre-push's standard input: what goes where, and what the other side has there."""
-
-    local_ref: str
-    local_oid: str
-    remote_ref: str
-    remote_oid: str
-
-    @property
-    def deletes(self) -> bool:
-        """Whether the reference is taken away."""
-        return set(self.local_oid) == {"0"}
-
-    @property
-    def creates(self) -> bool:
-        """Whether the other side has no such reference yet."""
-        return set(self.remote_oid) == {"0"}
+THERE = "on the other side"
 
 
 def run(repo: Repository, arguments: Sequence[str]) -> int:
     """Judge a push to the remote named by git; 1 refuses it."""
     pushes = parse_lines(sys.stdin.buffer.read())
-    remote = arguments[0] if arguments else ""
-    findings = judge_pushes(repo, pushes, remote)
-    errors = [finding for finding in findings if finding.severity == "error"]
-    if findings:
-        from strata_git.checks.formats import to_text
-
-        worth = [finding for finding in findings if finding.severity != "info"]
-        if worth:
-            print(to_text(worth[:TOLD]), file=sys.stderr)
-        if len(worth) > TOLD:
-            print(f"... and {len(worth) - TOLD} more", file=sys.stderr)
-    if errors:
-        print(f"git-strata refuses this push: {len(errors)} error(s). Nothing was pushed.", file=sys.stderr)
-    return 1 if errors else 0
+    return tell(judge_pushes(repo, pushes, arguments[0] if arguments else ""), "Nothing was pushed.")
 
 
 def parse_lines(data: bytes) -> list[Push]:
@@ -76,28 +42,10 @@ def judge_pushes(repo: Repository, pushes: Sequence[Push], remote: str) -> tuple
     """Everything that is wrong with a push, sorted."""
     findings: list[Finding] = []
     for push in pushes:
-        findings += _judge_ref(repo, push)
-    findings += judge_event_refs(repo, [p for p in pushes if not p.deletes])
+        findings += judge_guarded(repo, push, THERE)
+    findings += judge_event_refs(repo, [p for p in pushes if not p.deletes], repo.head())
     findings += _judge_commits(repo, pushes, remote)
     return ordered(findings)
-
-
-def _judge_ref(repo: Repository, push: Push) -> list[Finding]:
-    name = push.remote_ref
-    event = is_event_ref(name)
-    guarded = event or name.startswith(("refs/strata/ledger/", "refs/strata/approvals/")) or name == NOTES_REF
-    if not guarded:
-        return []
-    if push.deletes:
-        return [found("STR-P017", name, "would be deleted on the other side")]
-    if push.creates or push.local_oid == push.remote_oid:
-        return []
-    if event:
-        return [found("STR-P017", name, "would be moved on the other side")]
-    if name == NOTES_REF:
-        behind = not repo.resolve(push.remote_oid) or not is_ancestor(repo, push.remote_oid, push.local_oid)
-        return [found("STR-P017", name, "would lose notes the other side has; fetch and merge them first")] * behind
-    return []
 
 
 def _judge_commits(repo: Repository, pushes: Sequence[Push], remote: str) -> list[Finding]:

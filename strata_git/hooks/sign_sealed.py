@@ -36,7 +36,7 @@ def sign_sealed(repo: Repository, seals: Sequence[Seal]) -> list[str]:
             existing = read_plain(repo, path, SIZE_LIMIT)
             data = append_block(existing, Gpg(None, environ=repo.environ).sign_detached(seal.data, key))
         except (StrataError, ArmorError) as error:
-            told.append(f"{seal.artifact.path} is committed unsigned: {error}")
+            told.append(f"{seal.artifact.path} is not signed by this commit: {error}")
             continue
         signed[path] = repo.write_object("blob", data)
         write_file(repo.require_worktree() / path, data)

@@ -82,13 +82,15 @@ def read_ledger(
     model: str | None = None,
     now: datetime | None = None,
     progress: Callable[[int], None] | None = None,
+    overlay: Mapping[str, str] | None = None,
 ) -> Ledger:
     """All events (of one `model`, when given) with their signatures verified, and the state they make.
 
-    `repository` is the UUID events must name; without a `verifier` the user's own keys judge. Raises StrataError where
+    `repository` is the UUID events must name; without a `verifier` the user's own keys judge. `overlay` are references
+    (full name -> object id) read as if they were there, for a push that has not happened yet. Raises StrataError where
     no signature can be verified because gpg is missing.
     """
-    heads, rows, malformed = _listed(repo, model)
+    heads, rows, malformed = _listed(repo, model, overlay or {})
     events = _read_events(repo, rows, verifier or UserKeys(repo), progress)
     moment = int((now or datetime.now(UTC)).timestamp())
     state = fold(events, repository=repository, now=moment, heads=heads, malformed=malformed)
@@ -99,14 +101,20 @@ _Row = tuple[EventName, str, str, int]
 """Name, object id, object type, size."""
 
 
-def _listed(repo: Repository, model: str | None) -> tuple[dict[str, str], list[_Row], dict[str, list[str]]]:
+def _listed(
+    repo: Repository, model: str | None, overlay: Mapping[str, str]
+) -> tuple[dict[str, str], list[_Row], dict[str, list[str]]]:
     patterns = [HEADS, TAGS] if model is None else [HEADS + model, f"{TAGS}{model}@*", f"{TAGS}{model}#*"]
     out = repo.git("for-each-ref", "--format=%(objectname) %(objecttype) %(objectsize) %(refname)", *patterns)
+    if pushed := {ref: oid for ref, oid in overlay.items() if ref.startswith((HEADS, TAGS))}:
+        asked = "".join(f"{oid} {ref}\n" for ref, oid in pushed.items())
+        out += repo.git("cat-file", "--batch-check=%(objectname) %(objecttype) %(objectsize) %(rest)",
+                        input=os.fsencode(asked))  # fmt: skip
     heads: dict[str, str] = {}
     rows: list[_Row] = []
     malformed: dict[str, list[str]] = {}
-    for line in os.fsdecode(out).splitlines():
-        oid, kind, size, ref = line.split(" ", 3)
+    listed = {ref: row for *row, ref in (line.split(" ", 3) for line in os.fsdecode(out).split("\n")[:-1])}
+    for ref, (oid, kind, size) in listed.items():
         if ref.startswith(HEADS):
             heads[ref.removeprefix(HEADS)] = oid
             continue

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from strata_git.errors import StrataError, printable
 from strata_git.repo.discovery import discover
 from strata_git.repo.environment import OVERRIDES, acting_environment, reading_environment
 from strata_git.repo.objects import ObjectReader
-from strata_git.repo.process import Result, run
+from strata_git.repo.process import Result, run, started
 
 _PREFIX = [part for setting in OVERRIDES for part in ("-c", setting)]
 
@@ -92,6 +92,23 @@ class Repository:
             input=input,
         )
 
+    def start_git(self, *args: str, env: Mapping[str, str] | None = None) -> Callable[[], bytes]:
+        """Start a plumbing command and go on; what is returned waits, and is then as `git`."""
+        safe = [part for value in self._safe for part in ("-c", f"safe.directory={value}")]
+        wait = started(
+            ["git", *_PREFIX, *safe, *args],
+            directory=self.directory,
+            env={**self._read_env, **env} if env else self._read_env,
+        )
+
+        def finished() -> bytes:
+            result = wait()
+            if result.code != 0:
+                raise StrataError(f"git {args[0]} failed: {result.reason}")
+            return result.out
+
+        return finished
+
     def user_git(self, *args: str, input: bytes | None = None, env: Mapping[str, str] | None = None) -> bytes:  # noqa: A002
         """Standard output of a command that acts for the user; StrataError with git's own reason when it fails."""
         result = self.try_user_git(*args, input=input, env=env)
@@ -119,7 +136,9 @@ class Repository:
 
     def head(self) -> str | None:
         """The commit HEAD stands on; None when there is no commit yet."""
-        return self.resolve("HEAD")
+        name = "HEAD^{commit}"  # asked of the object reader: it runs anyway, and a commit's hook asks often
+        row = dict(self.objects.lookup([name]))[name]
+        return row[0] if row else None
 
     def user_config(self, key: str) -> str | None:
         """A setting as the user sees it (repository, global and system files)."""

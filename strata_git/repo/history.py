@@ -70,6 +70,16 @@ def list_commits(repo: Repository, *revisions: str, paths: Collection[str] = ())
     return repo.git(*args, input="\n".join(revisions).encode() + b"\n").decode().split()
 
 
+RECEIVED = ("--branches", "--tags", "--glob=refs/notes/*")
+"""What a repository that receives pushes has taken in and judged; a forge's own references (pull requests) are not."""
+
+
+def list_received(repo: Repository, tips: Iterable[str]) -> list[str]:
+    """Ids of the commits that `tips` (tags are peeled) bring beyond `RECEIVED`, parents before children."""
+    args = ["rev-list", "--topo-order", "--reverse", "--stdin", "--not", *RECEIVED]
+    return repo.git(*args, input="".join(f"{tip}\n" for tip in tips).encode()).decode().split()
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What one commit changed against one of its parents (`parent` is empty for a root)."""

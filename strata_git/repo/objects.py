@@ -5,15 +5,16 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import IO, NamedTuple, cast
+from typing import IO, NamedTuple, TypeVar, cast
 
 _AT_ONCE = 400
 _BYTES_AT_ONCE = 16 << 10
 """Requests written before answers are read: far below a pipe's capacity, so neither side can block the other."""
 
 _CHUNK = 1 << 20
+_Row = TypeVar("_Row")
 
 
 class Header(NamedTuple):
@@ -71,36 +72,16 @@ class ObjectReader:
 
     def lookup(self, names: Iterable[str]) -> Iterator[tuple[str, tuple[str, str, bytes] | None]]:
         """`(name, (id, type, bytes))` for each object name such as `COMMIT:path`; None where it names nothing."""
-        for batch in _batches(names):
-            # taken off the pipe as a whole, so that a caller may stop early or ask in between
-            answers: dict[str, tuple[str, str, bytes] | None] = {}
-            while left := [name for name in batch if name not in answers]:
-                asked = [name for name in left if not self._is_absent(name)]
-                answers.update((name, None) for name in left if self._is_absent(name))
-                self._ask(asked)
-                try:
-                    for name in asked:
-                        header = self._header()
-                        answers[name] = (header.oid, header.kind, self._body(header.size)) if header else None
-                except _Ended:
-                    answers[name] = None
-                    self._restart()
-            yield from ((name, answers[name]) for name in batch)
+        return self._sweep(names, lambda header: (header.oid, header.kind, self._body(header.size)))
 
     def digest(self, oid: str, keep: int = 0) -> tuple[str, int, bytes]:
         """SHA-256 (hex) and size of a blob, streamed; with its bytes when it has no more than `keep` of them."""
         with self._answer(oid) as header:
-            if header.size <= keep:
-                body = self._body(header.size)
-                return hashlib.sha256(body).hexdigest(), header.size, body
-            sha = hashlib.sha256()
-            left = header.size
-            while left:
-                part = self._take(min(left, _CHUNK))
-                sha.update(part)
-                left -= len(part)
-            self._take(1)
-            return sha.hexdigest(), header.size, b""
+            return self._digested(header, keep)
+
+    def digest_many(self, oids: Iterable[str], keep: int = 0) -> Iterator[tuple[str, tuple[str, int, bytes] | None]]:
+        """`(oid, digest)` for each, as `digest` has it; None for an absent object."""
+        return self._sweep(oids, lambda header: self._digested(header, keep))
 
     def close(self) -> None:
         """End the process."""
@@ -134,8 +115,26 @@ class ObjectReader:
             self._restart()
             raise KeyError(name) from None
 
+    def _sweep(self, names: Iterable[str], take: Callable[[Header], _Row]) -> Iterator[tuple[str, _Row | None]]:
+        for batch in _batches(names):
+            # taken off the pipe as a whole, so that a caller may stop early or ask in between
+            answers: dict[str, _Row | None] = {}
+            while left := [name for name in batch if name not in answers]:
+                asked = [name for name in left if not self._is_absent(name)]
+                answers.update((name, None) for name in left if self._is_absent(name))
+                self._ask(asked)
+                try:
+                    for name in asked:
+                        header = self._header()
+                        answers[name] = take(header) if header else None
+                except _Ended:
+                    answers[name] = None
+                    self._restart()
+            yield from ((name, answers[name]) for name in batch)
+
     def _is_absent(self, name: str) -> bool:
-        return self._here is not None and ":" not in name and name not in self._here
+        expression = ":" in name or "^" in name
+        return self._here is not None and not expression and name not in self._here
 
     def _ask(self, names: list[str]) -> None:
         stream = cast("IO[bytes]", self._process.stdin)
@@ -173,6 +172,19 @@ class ObjectReader:
     def _body(self, size: int) -> bytes:
         body = self._take(size + 1)
         return body[:-1]
+
+    def _digested(self, header: Header, keep: int) -> tuple[str, int, bytes]:
+        if header.size <= keep:
+            body = self._body(header.size)
+            return hashlib.sha256(body).hexdigest(), header.size, body
+        sha = hashlib.sha256()
+        left = header.size
+        while left:
+            part = self._take(min(left, _CHUNK))
+            sha.update(part)
+            left -= len(part)
+        self._take(1)
+        return sha.hexdigest(), header.size, b""
 
     def _skip(self, size: int) -> None:
         left = size + 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -33,15 +33,25 @@ def run(
     input: bytes | None = None,  # noqa: A002
 ) -> Result:
     """Run one command with an argument list and captured streams; StrataError when it is not installed."""
+    return started(command, directory=directory, env=env, input=input)()
+
+
+def started(
+    command: list[str],
+    *,
+    directory: Path,
+    env: Mapping[str, str],
+    input: bytes | None = None,  # noqa: A002
+) -> Callable[[], Result]:
+    """Start a command and go on; what is returned waits for its end. It is `run` for what can happen side by side."""
     try:
-        done = subprocess.run(
+        process = subprocess.Popen(
             command,
             cwd=directory,
             env=dict(env),
-            input=input,
-            stdin=subprocess.DEVNULL if input is None else None,
-            capture_output=True,
-            check=False,
+            stdin=subprocess.DEVNULL if input is None else subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
         )
     except FileNotFoundError as error:
         missing = command[0] if not error.filename or error.filename == command[0] else str(error.filename)
@@ -50,4 +60,14 @@ def run(
         ) from None
     except OSError as error:
         raise StrataError(f"{command[0]} could not be started: {error.strerror}.") from None
-    return Result(done.returncode, done.stdout, done.stderr)
+
+    def finished() -> Result:
+        with process:
+            try:
+                out, err = process.communicate(input)
+            except BaseException:
+                process.kill()
+                raise
+        return Result(process.returncode, out, err)
+
+    return finished

@@ -13,6 +13,7 @@ from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
+from weakref import WeakKeyDictionary
 
 from strata_git.repo.command import Repository
 from strata_git.repo.lfs import POINTER_LIMIT, looks_like_pointer, parse_pointer
@@ -20,6 +21,8 @@ from strata_git.repo.objects import TooLarge
 from strata_git.repo.staged import Change, staged_changes
 
 READ_LIMIT = 64 << 20
+_KNOWN: WeakKeyDictionary[Repository, dict[str, Content]] = WeakKeyDictionary()
+"""What blobs stand for, by their ids: learnt once for all trees of a repository."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +70,7 @@ class ListedTree:
         self._repo = repo
         self._entries = sorted(entries, key=_order)
         self._keys = [_order(entry) for entry in self._entries]
-        self._contents: dict[str, Content] = {}
+        self._contents: dict[str, Content] = {} if repo is None else _KNOWN.setdefault(repo, {})
 
     def get(self, path: str) -> Entry | None:
         """The entry at exactly `path`."""
@@ -94,8 +97,7 @@ class ListedTree:
         if known is None:
             if self._repo is None:
                 raise KeyError(entry.oid)
-            sha256, size, body = self._repo.objects.digest(entry.oid, keep=POINTER_LIMIT)
-            known = content_of(body, sha256) if size <= POINTER_LIMIT else Content(sha256, size, "blob")
+            known = _content(*self._repo.objects.digest(entry.oid, keep=POINTER_LIMIT))
             self._contents[entry.oid] = known
         return known
 
@@ -104,13 +106,13 @@ class ListedTree:
         if self._repo is None:
             return
         wanted = {entry.oid for entry in entries if entry.oid not in self._contents and entry.mode != "160000"}
-        for oid in wanted:
-            try:
-                sha256, size, body = self._repo.objects.digest(oid, keep=POINTER_LIMIT)
-            except KeyError:
-                continue
-            whole = size <= POINTER_LIMIT
-            self._contents[oid] = content_of(body, sha256) if whole else Content(sha256, size, "blob")
+        for oid, row in self._repo.objects.digest_many(wanted, keep=POINTER_LIMIT):
+            if row is not None:
+                self._contents[oid] = _content(*row)
+
+
+def _content(sha256: str, size: int, body: bytes) -> Content:
+    return content_of(body, sha256) if size <= POINTER_LIMIT else Content(sha256, size, "blob")
 
 
 class OverlayTree(ListedTree):
@@ -213,25 +215,31 @@ def tree_oid(entries: Sequence[Entry], directory: str, object_format: str = "sha
 
 
 def _tree_oid(items: list[tuple[bytes, str, str]], object_format: str) -> str:
+    """Deepest directories first, without recursion: how deep a tree is, is not ours to say."""
     folders: dict[bytes, list[tuple[bytes, bytes, bytes]]] = {b"": []}
     for path, mode, oid in items:
         folder, _, name = path.rpartition(b"/")
         folders.setdefault(folder, []).append((name, mode.encode(), bytes.fromhex(oid)))
-        while folder and (folder := folder.rpartition(b"/")[0]) not in folders:
+        while folder:
+            folder = folder.rpartition(b"/")[0]
+            if folder in folders:
+                break
             folders[folder] = []
-    deepest_first = sorted(folders, key=lambda folder: folder.count(b"/") if folder else -1, reverse=True)
-    for folder in deepest_first[:-1]:  # one by one, not by recursion: nothing bounds how deep a path in an index is
-        above, _, name = folder.rpartition(b"/")
-        folders[above].append((name + b"/", b"40000", _hashed_tree(folders[folder], object_format).digest()))
-    return _hashed_tree(folders[b""], object_format).hexdigest()
+    for folder in sorted(folders, key=lambda path: path.count(b"/"), reverse=True):
+        if folder:
+            parent, _, name = folder.rpartition(b"/")
+            oid = _rows_oid(folders[folder], object_format)
+            folders[parent].append((name + b"/", b"40000", bytes.fromhex(oid)))
+    return _rows_oid(folders[b""], object_format)
 
 
-def _hashed_tree(rows: list[tuple[bytes, bytes, bytes]], object_format: str) -> hashlib._Hash:
-    body = b"".join(mode + b" " + name.rstrip(b"/") + b"\0" + oid for name, mode, oid in sorted(rows))
+def _rows_oid(rows: list[tuple[bytes, bytes, bytes]], object_format: str) -> str:
+    rows.sort()
+    body = b"".join(mode + b" " + name.rstrip(b"/") + b"\0" + oid for name, mode, oid in rows)
     sha = hashlib.new(object_format, usedforsecurity=False)
     sha.update(b"tree %d\0" % len(body))
     sha.update(body)
-    return sha
+    return sha.hexdigest()
 
 
 def _order(entry: Entry) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from strata_git.errors import StrataError, printable
@@ -20,6 +20,8 @@ from strata_git.repo.staged import parse_raw
 from strata_git.repo.tree import READ_LIMIT, Content, Entry, ListedTree, Place, blob_oid, content_of
 
 _CHUNK = 1 << 20
+_LITTLE = 1 << 20
+"""Bytes that are read more quickly than git is asked."""
 _ARGUMENTS = 1 << 16
 """Characters of paths handed to one command; systems take more, but not without limit."""
 _OFF = (("clean", ""), ("process", ""), ("required", "false"))
@@ -76,6 +78,8 @@ class WorkTree(ListedTree):
                 oid = blob_oid(target, self._format)
                 self._disk[path] = (oid, content_of(target), None)
                 return Entry(path, "120000", oid)
+            if stat.S_ISDIR(status.st_mode) and os.path.lexists(full / ".git"):
+                return Entry(path, "160000", "0" * len(blob_oid(b"", self._format)))  # git would add a submodule
             if not stat.S_ISREG(status.st_mode):
                 return None  # a directory in a file's place, a socket: git sees a deletion
             return self._regular(path, full, status, is_lfs)
@@ -132,20 +136,65 @@ def unstaged_paths(repo: Repository, paths: Collection[str]) -> list[str]:
     return sorted(path for path in suspects if path not in staged or seen.get(path) != staged[path])
 
 
+def lies_as_staged(repo: Repository, directory: str, staged: Collection[Place]) -> bool:
+    """Whether the small files of `directory` are, byte for byte, its `staged` files and no others.
+
+    Git is not asked, which in a large repository means reading its index. False says no more than "ask git":
+    where something differs, where there is a link, or where there is more than a little to read.
+    """
+    top = repo.require_worktree() / directory
+    wanted = {entry.path: entry for entry in staged}
+    left = _LITTLE
+    try:
+        if not _inside(repo.require_worktree(), top / "x"):
+            return False
+        for place, folders, names in os.walk(top):
+            if any(os.path.islink(os.path.join(place, folder)) for folder in folders):
+                return False
+            for name in names:
+                full = Path(place, name)
+                entry = wanted.pop(f"{directory}/{full.relative_to(top).as_posix()}", None)
+                status = os.lstat(full)
+                left -= status.st_size
+                mode = "100755" if status.st_mode & stat.S_IXUSR else "100644"
+                if entry is None or left < 0 or not stat.S_ISREG(status.st_mode) or entry.mode != mode:
+                    return False
+                if _hashed(full, status.st_size, repo.object_format)[0] != entry.oid:
+                    return False
+    except OSError:
+        return False
+    return not wanted
+
+
 def unsettled_paths(repo: Repository, paths: Collection[str] | None) -> set[str]:
     """Files whose stat data say they may differ from the index, deleted ones, and untracked, unignored ones.
 
-    Submodules are left as the index has them: nothing is run inside them.
+    Submodules are left as the index has them, and nothing is run inside them; repositories in the repository that it
+    does not have yet are named.
     """
+    return start_unsettled(repo, paths)()
+
+
+def start_unsettled(repo: Repository, paths: Collection[str] | None) -> Callable[[], set[str]]:
+    """`unsettled_paths`, begun now: git looks through the files while the caller does something else."""
     limits = _limits(paths)
-    differing = repo.git(
+    plain, ignoring = _without_filters(repo), _with_ignores(repo)
+    differing = repo.start_git(
         "diff-files", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-ext-diff", "--ignore-submodules=all",
-        *limits, env=_without_filters(repo),
+        *limits, env=plain,
     )  # fmt: skip
-    changed = {change.path for change in parse_raw(differing)}
-    others = repo.git("ls-files", "-o", "-z", "--exclude-standard", *limits, env=_with_ignores(repo))
-    changed.update(os.fsdecode(path) for path in others.split(b"\0")[:-1])
-    return {path for path in changed if not path.endswith("/") and _below(path, paths)}
+    others = repo.start_git("ls-files", "-o", "-z", "--exclude-standard", *limits, env=ignoring)
+
+    def finished() -> set[str]:
+        try:
+            raw = differing()
+        finally:
+            untracked = others()
+        changed = {change.path for change in parse_raw(raw)}
+        changed.update(os.fsdecode(path) for path in untracked.split(b"\0")[:-1])
+        return {path for path in (one.rstrip("/") for one in changed) if _below(path, paths)}
+
+    return finished
 
 
 def _without_filters(repo: Repository) -> dict[str, str]:

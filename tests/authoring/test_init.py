@@ -51,22 +51,39 @@ def test_payload_goes_to_lfs(workspace: RepositoryBuilder, path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        "datasets/iris/v1/metadata.yaml",
         "datasets/iris/v1/CHECKSUMS.txt",
         "datasets/iris/v1/data/labels.json",
         "datasets/.gitkeep",
         "models/forest/v1/card.md",
-        "models/forest/v1/metrics.yaml",
         "models/forest/v1/model.sig",
         "prompts/summarise/v1/prompt.yaml",
         "prompts/summarise/v1/x.bin",
-        "runs/run-2026-01-05-001/run.yaml",
         "runs/run-2026-01-05-001/logs.txt",
         "runs/run-2026-01-05-001/artifacts/notes.txt",
     ],
 )
 def test_contract_texts_stay_in_git_with_their_bytes(workspace: RepositoryBuilder, path: str) -> None:
     assert attributes(workspace, path) == PLAIN
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "datasets/iris/v1/metadata.yaml",
+        "models/forest/v1/metadata.yaml",
+        "models/forest/v1/metrics.yaml",
+        "prompts/summarise/v1/metadata.yaml",
+        "runs/run-2026-01-05-001/run.yaml",
+        "runs/run-2026-01-05-001/metrics.json",
+    ],
+)
+def test_documents_are_merged_by_key(workspace: RepositoryBuilder, path: str) -> None:
+    assert attributes(workspace, path) == {**PLAIN, "merge": "strata"}
+
+
+@pytest.mark.parametrize("path", ["strata.yaml", "experiments/forest.yaml", "chains/summarise.yaml"])
+def test_so_are_texts_around_the_artifacts(workspace: RepositoryBuilder, path: str) -> None:
+    assert attributes(workspace, path)["merge"] == "strata"
 
 
 @pytest.mark.parametrize("path", ["datasets/iris/v1/SIGNATURE.asc", "runs/run-2026-01-05-001/SIGNATURE.asc"])
@@ -180,6 +197,13 @@ def test_tools_are_thin_callers(workspace: RepositoryBuilder, tool: str) -> None
 def test_the_doctor_tool_judges(workspace: RepositoryBuilder) -> None:
     script = workspace.path / "tools/doctor.py"
     run(sys.executable, script, "--strict", cwd=workspace.path, environ=workspace.environ).expect(0)
+
+
+def test_the_index_tool_lists(workspace: RepositoryBuilder) -> None:
+    workspace.commit("Make a workspace")
+    words = (sys.executable, workspace.path / "tools/index.py", "--json", "index.json")
+    run(*words, cwd=workspace.path, environ=workspace.environ).expect(0)
+    assert b'"schema": "strata/index/' in workspace.read("index.json")
 
 
 def test_the_workflow_is_sound_yaml_and_fails_at_two(workspace: RepositoryBuilder) -> None:

@@ -11,7 +11,10 @@ from strata_git.checks.catalog import RULES
 from strata_git.cli.main import COMMANDS
 
 ROOT = Path(__file__).parent.parent.parent
-DOCUMENTS = [ROOT / name for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/shortcomings.md")]
+DOCUMENTS = [
+    ROOT / name
+    for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/shortcomings.md", "docs/secret-scanning.md")
+]
 TEXTS = [*DOCUMENTS, *sorted((ROOT / "tfc").glob("*.md")), ROOT / "templates/workspace/README.md"]
 SAID = re.compile(r"`git strata ([a-z][a-z-]*)")
 LATER = {"resolve", "retire", "runs"}

@@ -151,3 +151,62 @@ def test_unsmudged_lfs_files_are_judged_by_their_pointers(lfs: RepositoryBuilder
     other = artifacts.dataset("iris", files={"train": {"train.csv": b"other\n1\n"}})
     clone.write({f"{PLACE}/train.csv": other[f"{PLACE}/train.csv"]})
     clone.strata("doctor").expect(2)
+
+
+# --- what stands in a version's place
+
+
+@pytest.mark.parametrize("what", ["a file", "a link", "a repository", "a submodule"])
+def test_what_stands_in_a_versions_place(builder: Builder, what: str) -> None:
+    """It is no artifact, so nothing in it would be judged: every door says so, the commit hook too."""
+    repo = builder().workspace().install_hooks()
+    repo.commit("Workspace")
+    match what:
+        case "a file":
+            repo.write({PLACE: "x"})
+        case "a link":
+            repo.symlink({PLACE: "/etc"})
+        case _:
+            repo.write(artifacts.dataset("iris"))
+            repo.git("init", "-q", PLACE)
+            repo.git("-C", PLACE, "add", "--all")
+            repo.git("-C", PLACE, "commit", "-qm", "inside")
+    if what != "a submodule":
+        assert ("STR-L010", PLACE) in rules(judge_worktree(repo.repository()))
+    repo.git("add", "--all")
+    assert ("STR-L010", PLACE) in rules(judge_staged(repo.repository()))
+    refused = repo.try_git("commit", "-qm", "in its place")
+    assert refused.code != 0
+    assert "STR-L010" in refused.err
+    repo.git("commit", "-qnm", "in its place")
+    assert ("STR-L010", PLACE) in rules(judge_commit(repo.repository(), "HEAD"))
+    assert ("STR-L010", PLACE) in rules(judge_range(repo.repository(), "HEAD~1", "HEAD"))
+
+
+def test_a_version_gone_from_the_disk_is_told(repo: RepositoryBuilder) -> None:
+    repo.delete(*[path for path in repo.paths() if path.startswith(PLACE)])
+    verdict = judge_worktree(repo.repository())
+    assert ("STR-I005", PLACE) in rules(verdict, "warning")
+    assert judge_worktree(repo.repository(), [PLACE]).exit_code() == 1
+
+
+def test_however_deep(repo: RepositoryBuilder) -> None:
+    """Deeper than Python's own limit."""
+    repo.install_hooks()
+    oid = repo.git("hash-object", "-w", "--stdin", stdin=b"x")
+    deep = f"datasets/iris/v2/{'a/' * 1900}x"
+    repo.git("update-index", "--add", "--cacheinfo", f"100644,{oid},{deep}")
+    assert ("STR-Y005", "datasets/iris/v2/metadata.yaml") in rules(judge_staged(repo.repository()))
+    assert "STR-Y005" in repo.try_git("commit", "-qm", "deep").clean().err
+
+
+def test_damaged_directories_are_a_sentence(repo: RepositoryBuilder) -> None:
+    garbage = repo.git("hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=b"garbage")
+    for depth in range(4):
+        tree = garbage
+        for name in ("v1", "iris", "datasets")[3 - depth :]:
+            row = b"40000 %s\0" % name.encode() + bytes.fromhex(tree)
+            tree = repo.git("hash-object", "-t", "tree", "-w", "--literally", "--stdin", stdin=row)
+        commit = repo.git("commit-tree", "-m", "damaged", tree)
+        told = repo.strata("doctor", "--at", commit)
+        assert told.code == 3, told

@@ -93,6 +93,21 @@ def place(demo: Demo, request: pytest.FixtureRequest, tmp_path_factory: pytest.T
     return path
 
 
+@pytest.mark.heavy
+def test_the_demo_needs_no_route(tmp_path: Path, hermetic: dict[str, str]) -> None:
+    """In a network namespace of its own, where not even loopback is up."""
+    script = ROOT / "examples" / "breast_cancer" / "demo.sh"
+    alone = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
+    done = subprocess.run(
+        [*alone, "sh", str(script), str(tmp_path / "made")],
+        env=hermetic | {"PYTHON": sys.executable},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+
+
 def test_there_is_a_dataset_two_runs_and_two_versions(place: Path) -> None:
     assert list((place / "datasets").glob("*/v1/metadata.yaml"))
     assert len(list((place / "runs").glob("run-*/run.yaml"))) == 2

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from tests.flows.releasing import PLACE, TAMPERINGS, Tampering, refused, released, told_in_range, unchecked
+from strata_git.doctor.judge import judge_staged, judge_worktree
+from strata_git.doctor.verdict import Verdict
+from strata_git.repo.command import Repository
+from tests.flows.releasing import PLACE, TAMPERINGS, range_verdict, refused, released, told_in_range, unchecked
 from tests.support import artifacts
 from tests.support.builder import RepositoryBuilder
 from tests.support.fixtures import Builder
@@ -16,10 +21,12 @@ def repo(builder: Builder) -> RepositoryBuilder:
     return released(builder)
 
 
-def rule_of(repo: RepositoryBuilder, *words: str) -> set[str]:
-    found = repo.strata("doctor", *words, "--format", "json").json()["findings"]
-    assert isinstance(found, list)
-    return {row["rule"] for row in found if row["severity"] != "info"}
+def rules(repo: RepositoryBuilder, judge: Callable[[Repository], Verdict] = judge_worktree) -> set[str]:
+    opened = repo.repository()
+    try:
+        return {finding.rule for finding in judge(opened).findings if finding.severity != "info"}
+    finally:
+        opened.close()
 
 
 # --- a released version, tampered with
@@ -30,9 +37,9 @@ def test_tampering_is_refused_and_told_afterwards(repo: RepositoryBuilder, way: 
     tampering = TAMPERINGS[way]
     base = repo.head
     tampering.apply(repo)
-    assert tampering.rule in rule_of(repo)  # before anything is staged
+    assert tampering.rule in rules(repo)  # before anything is staged
     repo.git("add", "--all")
-    assert tampering.rule in rule_of(repo, "--staged")
+    assert tampering.rule in rules(repo, judge_staged)
     refused(repo.try_git("commit", "-qm", "tamper"), tampering.rule, tampering.path)
     assert repo.head == base
     told_in_range(repo, base, tampering.rule, unchecked(repo))
@@ -64,7 +71,7 @@ def test_restoring_what_an_earlier_push_broke_is_legal(repo: RepositoryBuilder) 
     broken = unchecked(repo)
     repo.git("checkout", "-q", first, "--", PLACE)
     unchecked(repo)
-    repo.strata("doctor", "--range", f"{broken}..HEAD").expect(0)
+    assert range_verdict(repo, broken).exit_code() == 0
 
 
 def test_an_evil_merge_is_told(repo: RepositoryBuilder) -> None:
@@ -77,7 +84,7 @@ def test_an_evil_merge_is_told(repo: RepositoryBuilder) -> None:
     repo.git("merge", "-q", "--no-commit", "side")
     TAMPERINGS["one byte"].apply(repo)
     repo.git("add", "--all")
-    assert "STR-I001" in rule_of(repo, "--staged")
+    assert "STR-I001" in rules(repo, judge_staged)
     refused(repo.try_git("commit", "-qm", "merge"), "STR-I001", f"{PLACE}/train.csv")
     repo.git("commit", "-qnm", "merge")
     told_in_range(repo, base, "STR-I001", repo.head)
@@ -94,7 +101,7 @@ def test_a_merge_that_edits_what_the_other_side_released(repo: RepositoryBuilder
     repo.git("merge", "-q", "--no-commit", "side")
     repo.write({"datasets/tulips/v1/train.csv": "other\n"})
     repo.git("add", "--all")
-    assert "STR-I001" in rule_of(repo, "--staged")
+    assert "STR-I001" in rules(repo, judge_staged)
     refused(repo.try_git("commit", "-qm", "merge"), "STR-I001", "datasets/tulips/v1/train.csv")
     repo.git("commit", "-qnm", "merge")
     told_in_range(repo, base, "STR-I001", repo.head)
@@ -110,10 +117,7 @@ def test_two_branches_release_different_things_under_one_name(repo: RepositoryBu
     repo.dataset("tulips")
     main = repo.commit("tulips, theirs")
     repo.git("merge", "-q", "--no-verify", "--no-edit", "-s", "ours", "side")
-    answer = repo.strata("doctor", "--range", f"{base}..HEAD", "--format", "json").expect(2).json()
-    found = answer["findings"]
-    assert isinstance(found, list)
-    guilty = {row["commit"] for row in found if row["rule"] == "STR-I006"}
+    guilty = {finding.commit for finding in range_verdict(repo, base).findings if finding.rule == "STR-I006"}
     assert guilty in ({side, repo.head}, {side}, {main}, {main, repo.head})
 
 
@@ -125,7 +129,7 @@ def test_removing_a_whole_version_passes_with_a_warning(repo: RepositoryBuilder)
     repo.git("rm", "-rq", PLACE)
     answer = repo.try_git("commit", "-qm", "retire")
     assert (answer.code, "STR-I005" in answer.err) == (0, True)
-    repo.strata("doctor", "--range", f"{base}..HEAD").expect(1)
+    assert range_verdict(repo, base).exit_code() == 1
 
 
 def test_bringing_a_removed_version_back_is_legal(repo: RepositoryBuilder) -> None:
@@ -134,7 +138,7 @@ def test_bringing_a_removed_version_back_is_legal(repo: RepositoryBuilder) -> No
     gone = repo.commit("retire")
     repo.git("checkout", "-q", base, "--", PLACE)
     repo.commit("bring back")
-    repo.strata("doctor", "--range", f"{gone}..HEAD").expect(0)
+    assert range_verdict(repo, gone).exit_code() == 0
 
 
 @pytest.mark.parametrize("since", ["before the removal", "after it"])
@@ -184,8 +188,8 @@ def test_amending_what_nobody_has_seen(fresh: RepositoryBuilder) -> None:
     amend(fresh)
     answer = fresh.try_git("commit", "-q", "--amend", "--no-edit")
     assert (answer.code, "STR-I008" in answer.err) == (0, True), str(answer)
-    fresh.strata("doctor", "--range", "HEAD~1..HEAD").expect(0)
-    fresh.strata("doctor").expect(0)
+    assert range_verdict(fresh, "HEAD~1").exit_code() == 0
+    assert rules(fresh) == set()
 
 
 def test_a_new_commit_on_top_is_let_pass_once_and_told_by_the_range(fresh: RepositoryBuilder) -> None:
@@ -242,8 +246,8 @@ def test_signatures_may_come_and_be_added(repo: RepositoryBuilder, keys: Keys) -
     repo.git("commit", "-qm", "alice signs")
     repo.write({f"{PLACE}/SIGNATURE.asc": first + keys.sign(repo.read(f"{PLACE}/CHECKSUMS.txt"), "bob")})
     repo.commit("bob signs too")
-    repo.strata("doctor", "--range", f"{base}..HEAD").expect(0)
-    repo.strata("doctor").expect(0)
+    assert range_verdict(repo, base).exit_code() == 0
+    assert rules(repo) == set()
 
 
 @pytest.mark.parametrize("left", [None, "bob"])
@@ -263,9 +267,13 @@ def test_services_may_change(repo: RepositoryBuilder) -> None:
     base = repo.head
     repo.commit("service", {"services/scoring/service.yaml": "a: 1\n"})
     repo.commit("service changed", {"services/scoring/service.yaml": "a: 2\n"})
-    assert repo.strata("doctor", "--range", f"{base}..HEAD").code in {0, 1}
+    assert range_verdict(repo, base).exit_code() < 2
 
 
-def test_tamperings_differ() -> None:
-    assert len({(t.rule, t.path) for t in TAMPERINGS.values()}) >= 5
-    assert all(isinstance(t, Tampering) for t in TAMPERINGS.values())
+def test_the_command_says_the_same(repo: RepositoryBuilder) -> None:
+    base = repo.head
+    TAMPERINGS["one byte"].apply(repo)
+    guilty = unchecked(repo)
+    answer = repo.strata("doctor", "--range", f"{base}..HEAD").expect(2)
+    assert guilty[:7] in answer.out
+    assert f"git checkout {guilty[:12]}^ -- {PLACE}" in answer.out

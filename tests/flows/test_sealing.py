@@ -201,6 +201,31 @@ def test_a_version_that_is_not_wholly_staged(repo: RepositoryBuilder, request: p
     assert repo.read(f"{PLACE}/train.csv") == b"edited after staging\n"
 
 
+def test_untracked_files_of_a_new_version_are_missed(builder: Builder) -> None:
+    """Forgotten files are told, not left out in silence."""
+    repo = builder().workspace().install_hooks()
+    repo.commit("Workspace")
+    repo.write(unsealed())
+    repo.git("add", PLACE)
+    repo.git("rm", "-q", "--cached", f"{PLACE}/test.csv")
+    answer = repo.try_git("commit", "-qm", "iris")
+    assert answer.code != 0
+    assert "STR-C008" in answer.err + answer.out
+
+
+def test_ignored_files_are_not_missed(builder: Builder) -> None:
+    """Ignored by the repository or by the user's own list, as git sees it."""
+    repo = builder().workspace().install_hooks()
+    mine = repo.path.parent / "ignored-by-me"
+    mine.write_text("*.swp\n")
+    repo.git("config", "--global", "core.excludesFile", str(mine))
+    repo.write(unsealed() | {f"{PLACE}/.train.csv.swp": b"x", f"{PLACE}/__pycache__/x": b"x"})
+    repo.git("add", "--all")
+    repo.git("commit", "-qm", "iris")
+    assert_sealed(repo)
+    assert_clean(repo)
+
+
 @pytest.mark.parametrize("name", ["with space.csv", "-dash.csv", "uni-é.csv", "'quote.csv"])
 def test_odd_names(builder: Builder, name: str) -> None:
     repo = builder().workspace().install_hooks()

@@ -34,8 +34,9 @@ def hostile(builder: Builder, tmp_path: Path) -> Hostile:
     newest = max(path.stat().st_mtime for path in repo.path.rglob("*"))
     for path in [p for p in repo.path.rglob("*") if p.is_file() and ".git" not in p.parts]:
         os.utime(path, (newest + 60, newest + 60))
-    repo.git("-c", "filter.evil.clean=", "-c", "filter.evil.process=", "-c", "filter.evil.required=false",
-             "-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null", "update-index", "-q", "--really-refresh")  # fmt: skip
+    quiet = ("filter.evil.clean=", "filter.evil.process=", "filter.evil.required=false", "core.fsmonitor=false")
+    settings = [word for setting in (*quiet, "core.hooksPath=/dev/null") for word in ("-c", setting)]
+    repo.git(*settings, "update-index", "-q", "--really-refresh")
     os.utime(repo.path / ".git/index", (newest + 60, newest + 60))
     canary.hit.unlink(missing_ok=True)
     return repo, canary

@@ -49,6 +49,14 @@ def test_digests_are_streamed(repo: RepositoryBuilder) -> None:
         objects.digest(ABSENT)
 
 
+def test_many_digests_in_one_sweep(repo: RepositoryBuilder) -> None:
+    objects = repo.repository().objects
+    asked = [oid(repo, "big"), ABSENT, oid(repo, "a")]
+    assert list(objects.digest_many(asked, keep=3)) == [
+        (asked[0], objects.digest(asked[0])), (ABSENT, None), (asked[2], objects.digest(asked[2], keep=3)),
+    ]  # fmt: skip
+
+
 def test_many_in_order_with_absent_ones_between(repo: RepositoryBuilder) -> None:
     objects = repo.repository().objects
     asked = [oid(repo, "a"), ABSENT, repo.head] * 500

@@ -100,6 +100,15 @@ def test_odd_names_survive(builder: Builder, name: str) -> None:
         assert ids(tree) == committed_tree_oid(repo)
 
 
+def test_a_bottomless_path(builder: Builder) -> None:
+    """Nothing bounds how deep a path in an index is; judging one must not end in a recursion."""
+    repo = builder()
+    path = "/".join(["d"] * 1500)
+    blob = repo.git("hash-object", "-w", "--stdin", stdin=b"x")
+    repo.git("update-index", "--add", "--cacheinfo", f"100644,{blob},{path}")
+    assert ids(index_tree(repo.repository())) == would_commit(repo)
+
+
 # --- the index is what would be committed
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from strata_git.checks.finding import Finding
+from strata_git.contracts.layout import Artifact
 from strata_git.integrity.digest import sha256_files
 from strata_git.repo.command import Repository
 from strata_git.repo.lfs import POINTER_LIMIT, Pointer, parse_pointer
@@ -71,3 +73,26 @@ class DeepTree(ListedTree):
     def _store(self) -> Path:
         """Where git-lfs keeps objects: `lfs.storage`, relative to the git directory."""
         return self._git.common_dir / (self._git.user_config("lfs.storage") or "lfs") / "objects"
+
+
+def judge_bytes(
+    repo: Repository, files: ListedTree, artifacts: Iterable[Artifact], *, on_disk: bool,
+    progress: Callable[[int], None] | None = None,
+) -> tuple[list[Finding], int]:  # fmt: skip
+    """Findings on the bytes of artifacts in place of their pointers, and how many files are here as pointers only.
+
+    `files` lists the artifacts; `progress` is told artifacts. Raises StrataError for a file that cannot be read.
+    """
+    from strata_git.checks.checksums import judge
+    from strata_git.checks.documents import read_document
+    from strata_git.checks.exhibit import Exhibit
+
+    tree = DeepTree(repo, files, on_disk=on_disk)
+    findings: list[Finding] = []
+    for artifact in artifacts:
+        tree.prefetch(tree.under(artifact.path))
+        exhibit = Exhibit.of(tree, artifact)
+        findings += judge(exhibit, read_document(exhibit, exhibit.record)).findings
+        if progress is not None:
+            progress(1)
+    return findings, len(tree.unseen)

@@ -1,0 +1,137 @@
+"""`python -m benchmarks`: make repositories, measure, print a table and, when asked, write JSON."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import sys
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from benchmarks import commits, doctor
+from benchmarks.measure import Goal, Outcome, Samples, judged, plain
+from benchmarks.report import table
+from benchmarks.repositories import Place, create
+
+ROWS = ("commit", "growth", "doctor")
+
+
+@dataclass(frozen=True, slots=True)
+class Scale:
+    """How large and how often: datasets times versions of the large repository, and rounds of each row."""
+
+    datasets: int = 100
+    versions: int = 100
+    rounds: int = 15
+
+    @property
+    def artifacts(self) -> int:
+        """Versions in the large repository."""
+        return self.datasets * self.versions
+
+
+QUICK = Scale(20, 25, 7)
+
+
+@dataclass(slots=True)
+class Row:
+    """One measure with all that was sampled for it."""
+
+    name: str
+    samples: Samples
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, name: str, samples: Samples, goals: Sequence[Goal]) -> Row:
+        """Samples with what they say of the goals."""
+        return cls(name, samples, judged(goals, samples))
+
+
+def measured(base: Path, rows: Sequence[str], scale: Scale, dvc: str | None) -> list[Row]:
+    """Make what is needed below `base`, and measure the rows asked for."""
+    many = create(base, "many", scale.datasets, scale.versions)
+    _note(f"{scale.artifacts} versions, {scale.artifacts * 10} files: {many.path}")
+    done = []
+    if "doctor" in rows:
+        done.append(Row.of("doctor", doctor.warm(many, scale.artifacts, scale.rounds, dvc), doctor.GOALS))
+    if "commit" in rows or "growth" in rows:
+        small = create(base, "small", 10, 10)
+        done += _commit_rows(small, many, rows, scale)
+    return done
+
+
+def _commit_rows(small: Place, many: Place, rows: Sequence[str], scale: Scale) -> list[Row]:
+    done = []
+    if "commit" in rows:
+        done.append(Row.of("commit", commits.idle(small, many, scale.rounds), commits.IDLE_GOALS))
+    if "growth" in rows:
+        done.append(Row.of("growth", commits.adding(small, many, scale.rounds), commits.GROWTH_GOALS))
+    return done
+
+
+def as_json(rows: Sequence[Row], scale: Scale) -> dict[str, object]:
+    """Everything measured, with the machine it was measured on."""
+    return {
+        "schema": "strata/benchmarks/v1",
+        "machine": {"system": platform.platform(), "processors": os.cpu_count(), "python": platform.python_version()},
+        "scale": {"artifacts": scale.artifacts, "files": scale.artifacts * 10, "rounds": scale.rounds},
+        "rows": [
+            {
+                "row": row.name,
+                "samples": plain(row.samples),
+                "goals": [_outcome(outcome) for outcome in row.outcomes],
+            }
+            for row in rows
+        ],
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, object]:
+    goal = outcome.goal
+    limit = None if goal.limit == float("inf") else goal.limit
+    return {
+        "goal": goal.name,
+        "ours": goal.ours,
+        "anchor": goal.anchor,
+        "limit": limit,
+        "bound": "at least" if goal.at_least else "at most",
+        "ratio": None if outcome.ratio is None else round(outcome.ratio, 3),
+        "cpu_ratio": None if outcome.cpu_ratio is None else round(outcome.cpu_ratio, 3),
+        "added_ms": None if outcome.added is None else round(outcome.added * 1000, 2),
+        "verdict": outcome.verdict if limit is not None else "told",
+    }
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0 when everything was measured, whatever came of it: a figure is no failure."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--rows", default=",".join(ROWS), help="which measures, joined by commas (%(default)s)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write everything measured to FILE")
+    parser.add_argument("--quick", action="store_true", help="500 versions, few rounds: does it run?")
+    parser.add_argument("--rounds", type=int, help="how often each is measured")
+    parser.add_argument("--dvc", default=shutil.which("dvc"), help="the dvc to compare with (default: on PATH)")
+    given = parser.parse_args(arguments)
+    rows = given.rows.split(",")
+    if unknown := [row for row in rows if row not in ROWS]:
+        parser.error(f"no such row: {', '.join(unknown)} (there are {', '.join(ROWS)})")
+    scale = QUICK if given.quick else Scale()
+    scale = Scale(scale.datasets, scale.versions, given.rounds or scale.rounds)
+    with tempfile.TemporaryDirectory(prefix="strata-bench-") as base:
+        done = measured(Path(base), rows, scale, given.dvc)
+    print(table([(row.name, row.samples, row.outcomes) for row in done]))
+    if given.json is not None:
+        given.json.write_text(json.dumps(as_json(done, scale), indent=2) + "\n")
+    return 0
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,90 @@
+"""What a commit costs with our hooks: one that touches nothing of ours, and one that adds an artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.measure import Contender, Goal, Samples, interleaved
+from benchmarks.repositories import Place, version
+
+BARE = ("-c", "core.hooksPath=/dev/null")
+COMMIT = ("commit", "--quiet", "-m", "Measured")
+
+IDLE_GOALS = (
+    Goal("commit touching nothing of ours, small repository", "small: hooks", "small: bare", 1.15),
+    Goal("commit touching nothing of ours, many versions", "many: hooks", "many: bare", 1.15),
+)
+GROWTH_GOALS = (
+    Goal("commit adding one artifact, many versions : 100", "many: hooks", "small: hooks", 1.3),
+    Goal("bare git, the same two commits", "many: bare", "small: bare", 1.3),
+    Goal("what hooks add, 100 versions", "small: hooks", "small: bare", float("inf")),
+    Goal("what hooks add, many versions", "many: hooks", "many: bare", float("inf")),
+)
+
+
+def idle(small: Place, many: Place, rounds: int) -> Samples:
+    """Commits of a file outside all artifacts, with and without hooks."""
+    contenders = []
+    for label, place in (("small", small), ("many", many)):
+        for side, options in (("bare", BARE), ("hooks", ())):
+            words = ("git", *options, *COMMIT)
+            contenders.append(Contender(f"{label}: {side}", place, _always(words), _edit(place, side)))
+            require_hooks(place, options, side == "hooks")
+    return interleaved(contenders, rounds, warm=2)
+
+
+def adding(small: Place, many: Place, rounds: int) -> Samples:
+    """Commits that add one dataset version of ten files; the hooks write the tenth, CHECKSUMS.txt."""
+    contenders = []
+    for label, place in (("small", small), ("many", many)):
+        for side, options in (("bare", BARE), ("hooks", ())):
+            words = ("git", *options, *COMMIT)
+            contenders.append(Contender(f"{label}: {side}", place, _always(words), _add(place, side)))
+    samples = interleaved(contenders, rounds, warm=1)
+    for place in (small, many):
+        _require_seals(place, rounds + 1)
+    return samples
+
+
+def _always(words: tuple[str, ...]) -> Callable[[int], tuple[str, ...]]:
+    return lambda _round: words
+
+
+def _edit(place: Place, side: str) -> Callable[[int], None]:
+    def prepare(at: int) -> None:
+        place.write({"notes.txt": f"{side} {at}\n".encode()})
+        place.git("add", "notes.txt")
+
+    return prepare
+
+
+def _add(place: Place, side: str) -> Callable[[int], None]:
+    def prepare(at: int) -> None:
+        name = f"new-{side}"
+        files = version(name, at + 1)
+        if side == "hooks":
+            del files[f"datasets/{name}/v{at + 1}/CHECKSUMS.txt"]
+        place.write(files)
+        place.git("add", "datasets/" + name)
+
+    return prepare
+
+
+def require_hooks(place: Place, options: tuple[str, ...], expected: bool) -> None:
+    """SystemExit unless git itself says that it ran (or did not run) our pre-commit and post-commit for a commit."""
+    trace = place.path.parent / "trace"
+    trace.unlink(missing_ok=True)
+    place.write({"notes.txt": f"traced {expected} {options}\n".encode()})
+    place.git("add", "notes.txt")
+    Place(place.path, {**place.environ, "GIT_TRACE": str(trace)}).git(*options, *COMMIT, "--allow-empty")
+    told = trace.read_text(errors="replace")
+    for hook in ("pre-commit", "post-commit"):
+        ran = f".git/hooks/{hook}" in told
+        if ran is not expected:
+            raise SystemExit(f"{place.path.name}: {hook} {'ran' if ran else 'did not run'}; nothing was measured")
+
+
+def _require_seals(place: Place, count: int) -> None:
+    listed = place.git("ls-tree", "-r", "--name-only", "HEAD", "--", "datasets/new-hooks")
+    if listed.count(b"/CHECKSUMS.txt\n") != count or listed.count(b"\n") != count * 10:
+        raise SystemExit(f"{place.path.name}: the hooks did not seal what was added")

@@ -1,0 +1,85 @@
+"""One push, whichever end looks at it: its lines, what guarded references never do, and how it is told."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from strata_git.checks.finding import Finding, found
+from strata_git.ledger.events import HEADS
+from strata_git.ledger.names import TAGS, likeness
+from strata_git.repo.command import Repository
+from strata_git.repo.history import is_ancestor
+from strata_git.repo.notes import NOTES_REF
+
+APPROVALS = "refs/strata/approvals/"
+TOLD = 20
+"""Findings shown before the rest is only counted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Push:
+    """One reference of a push: what goes where, and what the receiving side has there.
+
+    On the receiving side `local_ref` and `remote_ref` are the same: what it is called at the sender is not told.
+    """
+
+    local_ref: str
+    local_oid: str
+    remote_ref: str
+    remote_oid: str
+
+    @property
+    def deletes(self) -> bool:
+        """Whether the reference is taken away."""
+        return set(self.local_oid) == {"0"}
+
+    @property
+    def creates(self) -> bool:
+        """Whether the receiving side has no such reference yet."""
+        return set(self.remote_oid) == {"0"}
+
+
+def is_event_ref(name: str) -> bool:
+    """Whether a reference is an event tag, or pretends to be one."""
+    return name.startswith(TAGS) and likeness(name.removeprefix(TAGS))[0] != "foreign"
+
+
+def judge_guarded(repo: Repository, push: Push, where: str) -> list[Finding]:
+    """Events, approvals, chain heads and notes are never deleted, the first two never moved, notes only added to.
+
+    `where` is the receiving side in words. How a chain's head moves is judged with the events.
+    """
+    name = push.remote_ref
+    single = is_event_ref(name) or name.startswith(APPROVALS)
+    if not (single or name.startswith(HEADS) or name == NOTES_REF):
+        return []
+    if push.deletes:
+        return [found("STR-P017", name, f"would be deleted {where}")]
+    if push.creates or push.local_oid == push.remote_oid:
+        return []
+    if single:
+        return [found("STR-P017", name, f"would be moved {where}")]
+    if name == NOTES_REF and not _is_forward(repo, push):
+        return [found("STR-P017", name, f"would lose notes that are {where}; fetch and merge them first")]
+    return []
+
+
+def tell(findings: Sequence[Finding], outcome: str) -> int:
+    """Show what is worth showing; 1 when there is an error among it, which `outcome` then sums up."""
+    worth = [finding for finding in findings if finding.severity != "info"]
+    if worth:
+        from strata_git.checks.formats import to_text
+
+        print(to_text(worth[:TOLD]), file=sys.stderr)
+    if len(worth) > TOLD:
+        print(f"... and {len(worth) - TOLD} more", file=sys.stderr)
+    errors = sum(finding.severity == "error" for finding in worth)
+    if errors:
+        print(f"git-strata refuses this push: {errors} error(s). {outcome}", file=sys.stderr)
+    return 1 if errors else 0
+
+
+def _is_forward(repo: Repository, push: Push) -> bool:
+    return bool(repo.resolve(push.remote_oid)) and is_ancestor(repo, push.remote_oid, push.local_oid)
