@@ -101,6 +101,7 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
         "limit": limit,
         "bound": "at least" if goal.at_least else "at most",
         "ratio": None if outcome.ratio is None else round(outcome.ratio, 3),
+        "quickest_ratio": None if outcome.quickest is None else round(outcome.quickest, 3),
         "cpu_ratio": None if outcome.cpu_ratio is None else round(outcome.cpu_ratio, 3),
         "added_ms": None if outcome.added is None else round(outcome.added * 1000, 2),
         "verdict": outcome.verdict if limit is not None else "told",

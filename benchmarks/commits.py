@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
-from benchmarks.measure import Contender, Goal, Samples, interleaved
+from benchmarks.measure import Contender, Goal, Sample, Samples, interleaved
 from benchmarks.repositories import Place, version
 
 BARE = ("-c", "core.hooksPath=/dev/null")
@@ -13,12 +13,15 @@ COMMIT = ("commit", "--quiet", "-m", "Measured")
 IDLE_GOALS = (
     Goal("commit touching nothing of ours, small repository", "small: hooks", "small: bare", 1.15),
     Goal("commit touching nothing of ours, many versions", "many: hooks", "many: bare", 1.15),
+    Goal("two empty hooks, small repository", "small: empty hooks", "small: bare", float("inf")),
+    Goal("two empty hooks, many versions", "many: empty hooks", "many: bare", float("inf")),
 )
 GROWTH_GOALS = (
     Goal("commit adding one artifact, many versions : 100", "many: hooks", "small: hooks", 1.3),
     Goal("bare git, the same two commits", "many: bare", "small: bare", 1.3),
-    Goal("what hooks add, 100 versions", "small: hooks", "small: bare", float("inf")),
-    Goal("what hooks add, many versions", "many: hooks", "many: bare", float("inf")),
+    Goal("what our hooks add to it, many versions : 100", "many: added", "small: added", 1.3),
+    Goal("commit adding one artifact : bare, 100 versions", "small: hooks", "small: bare", float("inf")),
+    Goal("commit adding one artifact : bare, many versions", "many: hooks", "many: bare", float("inf")),
 )
 
 
@@ -26,10 +29,11 @@ def idle(small: Place, many: Place, rounds: int) -> Samples:
     """Commits of a file outside all artifacts, with and without hooks."""
     contenders = []
     for label, place in (("small", small), ("many", many)):
-        for side, options in (("bare", BARE), ("hooks", ())):
+        for side, options in (("bare", BARE), ("hooks", ()), ("empty hooks", _empty_hooks(place))):
             words = ("git", *options, *COMMIT)
             contenders.append(Contender(f"{label}: {side}", place, _always(words), _edit(place, side)))
-            require_hooks(place, options, side == "hooks")
+        require_hooks(place, BARE, False)
+        require_hooks(place, (), True)
     return interleaved(contenders, rounds, warm=2)
 
 
@@ -43,7 +47,24 @@ def adding(small: Place, many: Place, rounds: int) -> Samples:
     samples = interleaved(contenders, rounds, warm=1)
     for place in (small, many):
         _require_seals(place, rounds + 1)
-    return samples
+    added = {f"{label}: added": _difference(samples, label) for label in ("small", "many")}
+    return {**samples, **added}
+
+
+def _difference(samples: Samples, label: str) -> Sequence[Sample]:
+    """What hooks add, round by round."""
+    pairs = zip(samples[f"{label}: hooks"], samples[f"{label}: bare"], strict=True)
+    return [Sample(one.wall - other.wall, one.cpu - other.cpu) for one, other in pairs]
+
+
+def _empty_hooks(place: Place) -> tuple[str, ...]:
+    """The least that two hooks can cost: scripts that end at once."""
+    folder = place.path.parent / f"{place.path.name}-empty"
+    folder.mkdir()
+    for name in ("pre-commit", "post-commit"):
+        (folder / name).write_text("#!/bin/sh\nexit 0\n")
+        (folder / name).chmod(0o755)
+    return ("-c", f"core.hooksPath={folder}")
 
 
 def _always(words: tuple[str, ...]) -> Callable[[int], tuple[str, ...]]:

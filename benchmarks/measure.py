@@ -49,12 +49,16 @@ class Goal:
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """A goal measured. `ratio` is None when it was not measured; it is the median of the pairs' ratios."""
+    """A goal measured. `ratio` is None when it was not measured; it is the median of the pairs' ratios.
+
+    `quickest` is the ratio of the quickest rounds, the least disturbed ones on a busy machine; `added` is in seconds.
+    """
 
     goal: Goal
     ratio: float | None
     cpu_ratio: float | None
     added: float | None
+    quickest: float | None = None
 
     @property
     def verdict(self) -> str:
@@ -114,6 +118,7 @@ def _judged(goal: Goal, samples: Samples) -> Outcome:
         median(one.wall / other.wall for one, other in pairs),
         median(one.cpu / max(other.cpu, 1e-4) for one, other in pairs),
         median(one.wall - other.wall for one, other in pairs),
+        min(one.wall for one in ours) / min(other.wall for other in anchor),
     )
 
 

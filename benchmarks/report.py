@@ -21,7 +21,7 @@ def _row(row: Told) -> list[str]:
     for contender, taken in samples.items():
         figures = (median(s.wall for s in taken), min(s.wall for s in taken), median(s.cpu for s in taken))
         lines.append(f"   {contender:<52}" + "".join(f"{1000 * figure:>10.1f}" for figure in figures))
-    lines.append(f"   {'':<52}{'ratio':>10}{'of cpu':>10}{'more ms':>10}   goal")
+    lines.append(f"   {'':<52}{'ratio':>10}{'quickest':>10}{'of cpu':>10}{'more ms':>10}   goal")
     for outcome in outcomes:
         lines.append(f"   {outcome.goal.name:<52}" + _figures(outcome))
     return lines
@@ -30,6 +30,7 @@ def _row(row: Told) -> list[str]:
 def _figures(outcome: Outcome) -> str:
     goal = outcome.goal
     bound = "" if goal.limit == float("inf") else f"{'>=' if goal.at_least else '<='} {goal.limit:g}: {outcome.verdict}"
-    if outcome.ratio is None or outcome.cpu_ratio is None or outcome.added is None:
-        return f"{'-':>10}{'-':>10}{'-':>10}   {bound}"
-    return f"{outcome.ratio:>10.2f}{outcome.cpu_ratio:>10.2f}{1000 * outcome.added:>10.1f}   {bound}"
+    if outcome.ratio is None or outcome.quickest is None or outcome.cpu_ratio is None or outcome.added is None:
+        return f"{'-':>10}" * 4 + f"   {bound}"
+    ratios = (outcome.ratio, outcome.quickest, outcome.cpu_ratio)
+    return "".join(f"{ratio:>10.2f}" for ratio in ratios) + f"{1000 * outcome.added:>10.1f}   {bound}"

@@ -67,7 +67,7 @@ def test_both_sides_of_an_added_artifact_hold_ten_files(small: Place, tmp_path: 
     other = create(tmp_path, "other", 1, 1)
     taken = commits.adding(small, other, 1)
     assert {name: len(found) for name, found in taken.items()} == {
-        "small: bare": 1, "small: hooks": 1, "many: bare": 1, "many: hooks": 1,
+        "small: bare": 1, "small: hooks": 1, "many: bare": 1, "many: hooks": 1, "small: added": 1, "many: added": 1,
     }  # fmt: skip
     for side in ("bare", "hooks"):
         listed = small.git("ls-tree", "-r", "--name-only", "HEAD", "--", f"datasets/new-{side}/v2")
@@ -105,7 +105,7 @@ def test_a_program_that_fails_is_no_figure(tmp_path: Path) -> None:
 def test_the_ratio_is_the_median_of_pairs() -> None:
     goal = Goal("ours", "a", "b", 1.5)
     (outcome,) = judged([goal], {"a": samples(2, 30, 3), "b": samples(2, 10, 2)})
-    assert (outcome.ratio, outcome.cpu_ratio, outcome.added) == (1.5, 1.5, 1)
+    assert (outcome.ratio, outcome.cpu_ratio, outcome.added, outcome.quickest) == (1.5, 1.5, 1, 1)
     assert outcome.verdict == "holds"
     assert judged([goal], {"a": samples(3.2), "b": samples(2)})[0].verdict == "MISSED"
 

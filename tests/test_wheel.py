@@ -38,6 +38,9 @@ def test_the_wheel_brings_what_is_needed_and_no_more(tmp_path: Path) -> None:
     names = {re.sub(r"^git_strata-[^/]+\.(data|dist-info)", r"\1", name) for name in wheel(tmp_path)[1]}
     for part in ("_hooks", "_templates", "_tfc"):
         assert any(name.startswith(f"strata_git/{part}/") for name in names), part
+    schemas = {f"strata_git/_tfc/schemas/{path.name}" for path in (ROOT / "tfc" / "schemas").glob("*.json")}
+    assert schemas
+    assert schemas <= names
     assert {"strata_git/py.typed", "data/data/share/man/man1/git-strata.1", "dist-info/licenses/LICENSE"} <= names
     assert {name.partition("/")[0] for name in names} == {"strata_git", "data", "dist-info"}
     assert [name for name in names if "test" in Path(name).parts or "__pycache__" in name] == []

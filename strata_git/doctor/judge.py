@@ -5,8 +5,8 @@ Every door gathers facts (history, signatures, settings), lets the same rules ju
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 
 from strata_git.checks.engine import Judgement, Summary, judge_links
 from strata_git.checks.finding import Finding
@@ -156,14 +156,6 @@ def require_commit(repo: Repository, revision: str) -> str:
 
 
 # -- one subject -------------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Case:
-    judged: dict[Artifact, Judgement]
-    fresh: int
-    chosen: list[Artifact]
-    cited: dict[str, Summary] = field(default_factory=dict)
 
 
 def _judge_subject(repo: Repository, subject: Subject, paths: Sequence[str], progress: Progress | None) -> Verdict:
@@ -327,6 +319,3 @@ def _at(finding: Finding, commit: str) -> Finding:
 
 def _with(verdict: Verdict, findings: Iterable[Finding]) -> Verdict:
     return verdict.joined(Verdict("", tuple(findings)))
-
-
-Judge = Callable[[Repository, str, Artifact], Verdict]

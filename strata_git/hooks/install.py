@@ -28,7 +28,10 @@ _FRAMEWORKS = {b"pre-commit.com": "pre-commit", b"prek": "prek", b"husky": "husk
 
 @dataclass(frozen=True, slots=True)
 class HookState:
-    """One hook of a repository. `state`: ours, absent, changed (ours, edited), git-lfs, foreign."""
+    """One hook of a repository.
+
+    `state`: ours, outdated (ours, of another version of git-strata), changed (ours, edited), git-lfs, foreign, absent.
+    """
 
     name: str
     path: Path
@@ -45,7 +48,7 @@ def install(repo: Repository) -> list[str]:
         if state.state == "foreign":
             told.append(_foreign(state))
             continue
-        if state.state == "ours":
+        if state.state == "ours" and state.path.read_bytes() == _script(name):
             told.append(f"{name}: already installed")
             continue
         if state.state == "changed":
@@ -55,7 +58,9 @@ def install(repo: Repository) -> list[str]:
             _keep(repo, name, state.path.read_bytes())
         directory.mkdir(parents=True, exist_ok=True)
         write_file(state.path, _script(name), 0o755)
-        told.append(f"{name}: installed" + (", git-lfs is called after it" if state.state == "git-lfs" else ""))
+        _remember(repo, name)
+        done = "renewed" if state.state in ("ours", "outdated") else "installed"
+        told.append(f"{name}: {done}" + (", git-lfs is called after it" if state.state == "git-lfs" else ""))
     note_locks(repo)
     return told
 
@@ -67,7 +72,8 @@ def uninstall(repo: Repository) -> list[str]:
         state = hook_state(repo, name)
         if state.state == "changed":
             told.append(f"{name}: differs from what we installed and is left as it is: {printable(str(state.path))}")
-        elif state.state == "ours":
+        elif state.state in ("ours", "outdated"):
+            _installed(repo, name).unlink(missing_ok=True)
             kept = _kept(repo, name)
             if kept.exists():
                 write_file(state.path, kept.read_bytes(), 0o755)
@@ -98,14 +104,24 @@ def hook_state(repo: Repository, name: str) -> HookState:
     except OSError as error:
         raise StrataError(f"{printable(str(path))} could not be read: {error.strerror}.") from None
     if _MARK in data:
-        plain = re.sub(rb"(?m)^hook='.*'$", b"hook=''", data)
-        ours = re.sub(rb"(?m)^hook='.*'$", b"hook=''", _source(name))
-        runs = os.access(path, os.X_OK)  # git passes over a hook that is not executable
-        return HookState(name, path, "ours" if plain == ours and runs else "changed")
+        return HookState(name, path, _whose(repo, name, path, data))
     if re.fullmatch(_LFS % name.encode(), data):
         return HookState(name, path, "git-lfs")
     owner = next((name for mark, name in _FRAMEWORKS.items() if mark in data.lower()), "")
     return HookState(name, path, "foreign", owner)
+
+
+def _whose(repo: Repository, name: str, path: Path, data: bytes) -> str:
+    if not os.access(path, os.X_OK):  # git passes over a hook that is not executable
+        return "changed"
+    plain = re.sub(rb"(?m)^hook='.*'$", b"hook=''", data)
+    if plain == re.sub(rb"(?m)^hook='.*'$", b"hook=''", _source(name)):
+        return "ours"
+    try:
+        before = _installed(repo, name).read_bytes()
+    except OSError:
+        return "changed"
+    return "outdated" if before == data else "changed"
 
 
 def hooks_dir(repo: Repository) -> Path:
@@ -139,6 +155,17 @@ def _foreign(state: HookState) -> str:
     belongs = {"": "is a script of somebody else", "symbolic link": "is a symbolic link"}
     owner = belongs.get(state.detail, f"belongs to {state.detail}")
     return f'{state.name}: {owner} and is left as it is; call `{entry} "$@"` from it'
+
+
+def _installed(repo: Repository, name: str) -> Path:
+    """A copy of what we wrote: how a hook of an earlier version is told from one that somebody edited."""
+    return repo.common_dir / "strata" / "hooks" / f"{name}.installed"
+
+
+def _remember(repo: Repository, name: str) -> None:
+    copy = _installed(repo, name)
+    copy.parent.mkdir(parents=True, exist_ok=True)
+    write_file(copy, _script(name))
 
 
 def _kept(repo: Repository, name: str) -> Path:

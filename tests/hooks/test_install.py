@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -180,3 +181,28 @@ def test_the_commands(repo: RepositoryBuilder) -> None:
     repo.strata("uninstall").expect(0)
     foreign(repo, "pre-commit", "#!/bin/sh\n")
     repo.strata("install").expect(1)
+
+
+def test_a_hook_of_an_earlier_version_is_renewed(builder: Builder) -> None:
+    """Told from an edited one by the copy of what was installed."""
+    repo = builder().install_hooks()
+    hook, copy = repo.path / ".git/hooks/pre-commit", repo.path / ".git/strata/hooks/pre-commit.installed"
+    now = hook.read_bytes()
+    for path in (hook, copy):
+        path.write_bytes(now + b"# an older text\n")
+    assert states(repo)["pre-commit"] == "outdated"
+    assert "pre-commit: renewed" in repo.strata("install").expect(0).out
+    assert hook.read_bytes() == now
+    repo.strata("uninstall").expect(0)
+    assert not hook.exists()
+    assert not copy.exists()
+
+
+def test_a_hook_that_names_a_program_elsewhere_is_renewed(builder: Builder) -> None:
+    repo = builder().install_hooks()
+    hook = repo.path / ".git/hooks/pre-push"
+    now = hook.read_text()
+    hook.write_text(re.sub(r"(?m)^hook='.*'$", "hook='/nowhere/git-strata-hook'", now))
+    assert states(repo)["pre-push"] == "ours"
+    repo.strata("install").expect(0)
+    assert hook.read_text() == now
