@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ from hypothesis import strategies as st
 
 from strata_git import load
 from strata_git.load import Document, Unloadable
+from tests.support.environment import unmeasured
 
 text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
 ODD = ["no", "010", "1:30", "2026-01-01", "v1", "a: b", "a #b", "- a", "", "~", "<<", "=", "\n", "a\n\nb", "a\nb\n"]
@@ -311,7 +313,14 @@ def test_json_killers_die(name):
 
 def probe(reader: str, data: str) -> None:
     code = PROBE.format(reader=reader, data=data)
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=unmeasured(os.environ),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
     assert done.returncode == 0, done.stderr
     said, seconds, megabytes = done.stdout.split()
     assert said == "refused"

@@ -16,6 +16,7 @@ from strata_git.repo.command import Repository
 from strata_git.repo.lfs import format_pointer
 from tests.support import artifacts
 from tests.support.builder import RepositoryBuilder
+from tests.support.environment import unmeasured
 from tests.support.fixtures import Builder
 from tests.support.keys import Keys
 
@@ -159,5 +160,6 @@ def test_printing_loads_nothing_heavy(hermetic: dict[str, str], tmp_path: Path) 
         "print(sorted({'yaml', 'pydantic', 'rich', 'subprocess', 'sqlite3', 'gnupg'} & set(sys.modules)))"
     )
     (tmp_path / "a").write_bytes(b"x")
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    command, environ = [sys.executable, "-c", code], unmeasured(hermetic)
+    done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"

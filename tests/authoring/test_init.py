@@ -210,7 +210,7 @@ def test_the_workflow_is_sound_yaml_and_fails_at_two(workspace: RepositoryBuilde
     import yaml
 
     workflow = yaml.safe_load(workspace.read(".github/workflows/strata.yml"))
-    steps = workflow["jobs"]["doctor"]["steps"]
+    steps = workflow["jobs"]["judge"]["steps"]
     assert steps[0]["with"] == {"fetch-depth": 0, "lfs": False, "persist-credentials": False}
     script = steps[-1]["run"]
     for answer, expected in ((0, 0), (1, 0), (2, 2), (3, 3)):

@@ -32,8 +32,9 @@ def program(repo: RepositoryBuilder, text: str | None) -> None:
 
 
 def without_ours(repo: RepositoryBuilder) -> dict[str, str]:
-    """PATH without the directory where git-strata-hook is."""
-    return {"PATH": repo.environ["PATH"].split(":", 1)[1]}
+    """PATH without any directory where git-strata-hook is."""
+    places = repo.environ["PATH"].split(":")
+    return {"PATH": ":".join(place for place in places if not Path(place, "git-strata-hook").exists())}
 
 
 @pytest.mark.parametrize("path", ["README.md", "datasets.txt", "model/x", "src/datasets/x.py"])

@@ -90,3 +90,8 @@ def stop_agents(gnupg: Path) -> None:
         for command in ("--kill", "--remove-socketdir"):
             arguments = ["gpgconf", "--homedir", str(gnupg), command]
             subprocess.run([*arguments, "all"] if command == "--kill" else arguments, capture_output=True, check=False)
+
+
+def unmeasured(environ: Mapping[str, str]) -> dict[str, str]:
+    """Without the variables by which coverage joins a process: it loads modules of its own and takes its time."""
+    return {name: value for name, value in environ.items() if not name.startswith(("COV_", "COVERAGE_"))}
