@@ -37,7 +37,7 @@ $(PEERS): requirements/peers.txt requirements/bootstrap.txt scripts/setup.sh
 	@touch $@
 
 demo: setup
-	@bash examples/breast_cancer/demo.sh "$(DIR)"
+	@PYTHON="$(CURDIR)/$(BIN)/python" bash examples/breast_cancer/demo.sh "$(DIR)"
 
 lint: setup
 	ruff format --check .

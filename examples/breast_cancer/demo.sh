@@ -58,6 +58,7 @@ key=$(gpg --batch --with-colons --list-secret-keys | sed -n 's/^fpr:::::::::\([0
 echo "key $key"
 
 step "A workspace: a Git repository with contracts, Git LFS and hooks"
+run git init --quiet --initial-branch=main "$dir/workspace" # of its own, wherever DIR lies
 run git strata init --example "$dir/workspace"
 cd "$dir/workspace"
 git config user.name 'Ada Signer'

@@ -65,7 +65,9 @@ class Demo:
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     gnupg = short_directory()
     environ = sealed(tmp_path_factory.mktemp("sealed"), gnupg, os.environ)
-    path = tmp_path_factory.mktemp("demo") / "made"
+    around = tmp_path_factory.mktemp("demo")  # as with `make demo`, whose DIR lies in a clone of this project
+    subprocess.run(["git", "init", "--quiet", str(around)], env=environ, check=True)
+    path = around / "made"
     script = ROOT / "examples" / "breast_cancer" / "demo.sh"
     done = subprocess.run(
         ["sh", str(script), str(path)],
