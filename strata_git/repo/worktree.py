@@ -17,7 +17,7 @@ from strata_git.repo.command import Repository
 from strata_git.repo.lfs import POINTER_LIMIT, format_pointer, parse_pointer
 from strata_git.repo.objects import TooLarge
 from strata_git.repo.staged import parse_raw
-from strata_git.repo.tree import READ_LIMIT, Content, Entry, ListedTree, Place, blob_oid, content_of
+from strata_git.repo.tree import READ_LIMIT, Content, Entry, ListedTree, Place, blob_oid, content_of, index_tree
 
 _CHUNK = 1 << 20
 _LITTLE = 1 << 20
@@ -131,7 +131,7 @@ def unstaged_paths(repo: Repository, paths: Collection[str]) -> list[str]:
     suspects = unsettled_paths(repo, frozenset(paths))
     if not suspects:
         return []
-    staged = {entry.path: entry for entry in _index_entries(repo, suspects)}
+    staged = {entry.path: entry for entry in index_tree(repo, paths).under("")}  # without intent-to-add entries
     seen = WorkTree(repo, suspects)
     return sorted(path for path in suspects if path not in staged or seen.get(path) != staged[path])
 

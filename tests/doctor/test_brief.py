@@ -162,12 +162,6 @@ def test_all_doors_share_the_rows(repo: RepositoryBuilder, opened: Repository) -
         assert (verdict.findings, verdict.fresh) == (first.findings, 0)
 
 
-def test_other_rules_are_another_question(opened: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
-    judge_worktree(opened)
-    monkeypatch.setattr(room, "RULESET", "other")
-    assert judge_worktree(opened).fresh == 6
-
-
 # --- versions that come, go, and take one another's place
 
 
@@ -186,7 +180,7 @@ def test_a_version_that_is_cited_goes(repo: RepositoryBuilder, opened: Repositor
     judge_worktree(opened)
     shutil.rmtree(repo.path / "datasets/iris/v1")
     verdict = assert_as_if_new(opened)
-    assert {f.rule for f in verdict.errors if f.path.startswith("models/forest/v1")} == {"STR-X004"}
+    assert {f.rule for f in verdict.findings if f.path.startswith("models/forest/v1")} == {"STR-X004"}
 
 
 def test_a_version_that_is_cited_changes(repo: RepositoryBuilder, opened: Repository) -> None:
@@ -195,6 +189,17 @@ def test_a_version_that_is_cited_changes(repo: RepositoryBuilder, opened: Reposi
     (repo.path / "datasets/iris/v1/test.csv").unlink()
     verdict = assert_as_if_new(opened)
     assert "STR-X003" in {f.rule for f in verdict.errors if f.path.startswith("models/forest/v1")}
+
+
+def test_what_a_run_wrote_is_compared_with_a_model_that_is_remembered(
+    repo: RepositoryBuilder, opened: Repository
+) -> None:
+    """The run changes and the model does not: its row alone says what it was made of, and from what."""
+    judge_worktree(opened)
+    repo.write(artifacts.run(outputs={"model.skops": b"other"}))
+    verdict = assert_as_if_new(opened)
+    told = {finding.rule for finding in verdict.findings if finding.path.startswith("models/forest/v1")}
+    assert told == {"STR-X005", "STR-X006"}
 
 
 def test_two_versions_change_places(repo: RepositoryBuilder, opened: Repository) -> None:
@@ -236,11 +241,12 @@ def test_runs_of_a_month_are_told_apart(repo: RepositoryBuilder, opened: Reposit
 def test_secrets_and_signatures_are_remembered_with_the_name(repo: RepositoryBuilder, opened: Repository) -> None:
     """What the rules on them ask of a summary is in the row."""
     repo.write({"models/forest/v1/SIGNATURE.asc": "no armor\n"})
-    repo.write(artifacts.dataset("leak", extra={"notes.txt": b"AWS_ACCESS_KEY_ID = AKIAQ3EGRIPZ7KVN2WXB\n"}))
+    token = b"ghp_" + b"aB3dE5gH7jK9mN1pQ2rS4tU6vW8xY0zAbCdE"
+    repo.write(artifacts.run("run-2026-01-06-001", extra={"logs.txt": b"login with " + token + b"\n"}))
     verdict = assert_as_if_new(opened)
     told = {(finding.rule[:5], finding.path) for finding in verdict.findings}
     assert ("STR-S", "models/forest/v1/SIGNATURE.asc") in told
-    assert "datasets/leak/v1/notes.txt" in {path for _, path in told}
+    assert "runs/run-2026-01-06-001/logs.txt" in {path for _, path in told}
     assert judge_worktree(opened).fresh == 0
 
 
@@ -305,8 +311,7 @@ def test_names_with_absent_objects_are_never_remembered(repo: RepositoryBuilder)
     data = place.read_bytes()
     place.unlink()
     opened = clone.repository()
-    (gap,) = missing_in(opened)
-    assert gap == oid
+    assert f"?{oid}" in clone.git("rev-list", "--objects", "--missing=print", "HEAD").split("\n")
     for _ in range(2):
         verdict = judge_commit(opened, "HEAD")
         assert verdict.unjudged
@@ -331,21 +336,17 @@ def pack(repo: RepositoryBuilder) -> bytes:
     return data
 
 
-def missing_in(repo: Repository) -> list[str]:
-    listed = repo.git("rev-list", "--objects", "--missing=print", "HEAD").decode().split("\n")
-    return [line[1:] for line in listed if line.startswith("?")]
-
-
 # --- whatever is done
 
 
-VERSIONS = tuple(f"datasets/{name}/v{n}" for name in ("iris", "tulips") for n in (1, 2)) + ("models/forest/v1",)
+DATA = [f"datasets/{name}/v{n}" for name in ("iris", "tulips") for n in (1, 2)]
+VERSIONS = [*DATA, "models/forest/v1"]
 EDITS = st.one_of(
     st.tuples(st.just("make"), st.sampled_from(VERSIONS)),
     st.tuples(st.just("tamper"), st.sampled_from(VERSIONS)),
     st.tuples(st.just("describe"), st.sampled_from(VERSIONS)),
     st.tuples(st.just("remove"), st.sampled_from(VERSIONS)),
-    st.tuples(st.just("swap"), st.sampled_from(VERSIONS[:4:2])),
+    st.tuples(st.just("swap"), st.sampled_from(DATA[::2])),
     st.tuples(st.just("lfs"), st.sampled_from(["on", "off"])),
     st.tuples(st.just("commit"), st.just("")),
 )

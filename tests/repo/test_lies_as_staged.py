@@ -155,9 +155,10 @@ def test_one_ignored_file_more_is_left_to_git(repo: RepositoryBuilder) -> None:
     assert (short_way(repo), long_way(repo)) == (False, [])
 
 
-def test_a_file_that_is_only_to_be_added(repo: RepositoryBuilder) -> None:
-    """`git add --intent-to-add` puts nothing into the commit."""
-    repo.write({f"{PLACE}/later.csv": "x"})
+@pytest.mark.parametrize("data", ["x", ""])
+def test_a_file_that_is_only_to_be_added(repo: RepositoryBuilder, data: str) -> None:
+    """`git add --intent-to-add` puts nothing into the commit, though the index then names an empty file."""
+    repo.write({f"{PLACE}/later.csv": data})
     repo.git("add", "--intent-to-add", PLACE)
     assert (short_way(repo), long_way(repo)) == (False, [f"{PLACE}/later.csv"])
 
@@ -239,6 +240,7 @@ EDITS = st.one_of(
     st.tuples(st.just("link"), st.sampled_from(NAMES), st.sampled_from(["a", "nowhere"])),
     st.tuples(st.just("age"), st.sampled_from(NAMES), st.just(1)),
     st.tuples(st.just("add"), st.sampled_from(NAMES), st.none()),
+    st.tuples(st.just("intend"), st.sampled_from(NAMES), st.none()),
 )
 Edit = tuple[str, str, object]
 
@@ -281,5 +283,6 @@ def apply(repo: RepositoryBuilder, what: str, name: str, value: object) -> None:
             path.chmod(value)
         elif what == "age":
             os.utime(path, (1, 1), follow_symlinks=False)
-        elif what == "add":
-            repo.git("add", "--force", "--", f"{PLACE}/{name}")
+        else:
+            options = ["--force"] if what == "add" else ["--force", "--intent-to-add"]
+            repo.git("add", *options, "--", f"{PLACE}/{name}")
