@@ -15,7 +15,6 @@ from pathlib import Path
 
 from strata_git.contracts.layout import CHECKSUMS, SIGNATURE, UNSUMMED, Artifact
 from strata_git.contracts.tree import REGULAR
-from strata_git.errors import StrataError
 from strata_git.integrity import checksums
 from strata_git.repo.command import Repository
 from strata_git.repo.files import write_file
@@ -147,9 +146,3 @@ def _noted(repo: Repository) -> dict[str, str]:
 
 def _record(repo: Repository) -> Path:
     return repo.git_dir / RECORD
-
-
-def require_index(repo: Repository) -> None:
-    """Refuse early where the index cannot be written."""
-    if not os.access(repo.git_dir, os.W_OK):
-        raise StrataError(f"The index in {repo.git_dir} cannot be written.", hint="Check permissions and free space.")

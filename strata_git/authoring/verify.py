@@ -177,11 +177,14 @@ def _released_lists(repo: Repository, artifacts: Sequence[Artifact]) -> dict[str
 
 
 def _check_ledger(repo: Repository, repository: str) -> LedgerCheck:
-    from strata_git.ledger.events import read_ledger
+    from strata_git.ledger.events import read_ledger, stray_notes
+    from strata_git.repo.notes import NOTES_REF
 
     try:
         state = read_ledger(repo, repository=repository).state
     except StrataError as error:
         return LedgerCheck(0, (), error.message)
     findings = [complaint.finding(name) for name, model in state.models.items() for complaint in model.complaints]
+    events = [event for model in state.models.values() for event in model.events]
+    findings += [found(stray.rule, NOTES_REF, stray.message) for stray in stray_notes(repo, events)]
     return LedgerCheck(len(state.models), tuple(findings))

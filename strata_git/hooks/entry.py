@@ -40,19 +40,16 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _tell(name: str, error: Exception) -> int:
-    from strata_git.errors import StrataError, printable
+    from strata_git.errors import StrataError
+    from strata_git.hooks.told import say, tell_inability
 
     if isinstance(error, StrataError):
-        print(f"git-strata ({name}): {error.message}", file=sys.stderr)
-        for line in error.hint.splitlines():
-            print(f"  {line}", file=sys.stderr)
-        return error.exit_code
+        return tell_inability(name, error)
     if os.environ.get("STRATA_DEBUG") == "1":
         import traceback
 
         traceback.print_exception(error)
-    told = printable(f"{type(error).__name__}: {error}"[:300])
-    print(f"git-strata ({name}): a bug of git-strata: {told}", file=sys.stderr)
+    say(f"git-strata ({name}): a bug of git-strata: {type(error).__name__}: {error}"[:300])
     return 70
 
 

@@ -6,7 +6,6 @@ Errors refuse the commit; warnings are told and let it pass. Nothing is written 
 from __future__ import annotations
 
 import os
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -17,14 +16,11 @@ from strata_git.doctor.judge import judge_staged
 from strata_git.doctor.released import amendable, tree_ids
 from strata_git.doctor.subject import WATCHED
 from strata_git.doctor.verdict import ordered
-from strata_git.errors import printable
+from strata_git.hooks.told import say, tell
 from strata_git.repo.command import Repository
 from strata_git.repo.staged import Change, commit_parents, staged_changes
 from strata_git.repo.tree import ListedTree, index_tree
 from strata_git.repo.worktree import lies_as_staged, unstaged_paths
-
-TOLD = 20
-"""Findings shown before the rest is only counted."""
 
 
 @dataclass(slots=True)
@@ -44,8 +40,7 @@ def run(repo: Repository, arguments: Sequence[str]) -> int:  # noqa: ARG001 - ev
     sealed = as_changes(repo, changes, plan.seals)
     verdict = judge_staged(repo, sealed, narrow=True, parents=parents)
     findings = ordered([*plan.findings, *verdict.findings])
-    _show(findings)
-    if any(finding.severity == "error" for finding in findings):
+    if tell(findings, "commit", "Nothing was changed.", more="git strata doctor --staged"):
         return 1
     write_seals(repo, plan.seals)
     if any(change.path == ".gitattributes" for change in changes):
@@ -112,11 +107,15 @@ def _plan_one(repo: Repository, tree: ListedTree, artifact: Artifact, left: Sequ
 
 
 def _is_own_index(repo: Repository) -> bool:
-    """Whether the commit is made from the index that stays: only `git commit PATH` throws away what hooks put in."""
+    """Whether the commit is made from the index that stays: only `git commit PATH` throws away what hooks put in.
+
+    `git commit -a` hands the hook the lock file that becomes the index.
+    """
     given = repo.environ.get("GIT_INDEX_FILE")
     if given is None:
         return False
-    return os.path.realpath(repo.directory / given) == os.path.realpath(repo.git_dir / "index")
+    lasting = {os.path.realpath(repo.git_dir / name) for name in ("index", "index.lock")}
+    return os.path.realpath(repo.directory / given) in lasting
 
 
 def _sign(repo: Repository, seals: Sequence[Seal]) -> None:
@@ -124,18 +123,4 @@ def _sign(repo: Repository, seals: Sequence[Seal]) -> None:
         from strata_git.hooks.sign_sealed import sign_sealed
 
         for line in sign_sealed(repo, seals):
-            print(f"git-strata: {printable(line)}", file=sys.stderr)
-
-
-def _show(findings: Sequence[Finding]) -> None:
-    worth = [finding for finding in findings if finding.severity != "info"]
-    if not worth:
-        return
-    from strata_git.checks.formats import to_text
-
-    print(to_text(worth[:TOLD]), file=sys.stderr)
-    if len(worth) > TOLD:
-        print(f"... and {len(worth) - TOLD} more: git strata doctor --staged", file=sys.stderr)
-    errors = sum(finding.severity == "error" for finding in worth)
-    if errors:
-        print(f"git-strata refuses this commit: {errors} error(s). Nothing was changed.", file=sys.stderr)
+            say(f"git-strata: {line}")

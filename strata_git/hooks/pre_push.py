@@ -11,7 +11,8 @@ from strata_git.doctor.judge import judge_commits
 from strata_git.doctor.verdict import ordered
 from strata_git.errors import StrataError, printable
 from strata_git.hooks.events import judge_event_refs
-from strata_git.hooks.pushed import Push, judge_guarded, tell
+from strata_git.hooks.pushed import Push, judge_guarded
+from strata_git.hooks.told import tell
 from strata_git.repo.command import Repository
 from strata_git.repo.history import list_commits
 from strata_git.repo.refs import list_refs
@@ -22,7 +23,7 @@ THERE = "on the other side"
 def run(repo: Repository, arguments: Sequence[str]) -> int:
     """Judge a push to the remote named by git; 1 refuses it."""
     pushes = parse_lines(sys.stdin.buffer.read())
-    return tell(judge_pushes(repo, pushes, arguments[0] if arguments else ""), "Nothing was pushed.")
+    return tell(judge_pushes(repo, pushes, arguments[0] if arguments else ""), "push", "Nothing was pushed.")
 
 
 def parse_lines(data: bytes) -> list[Push]:

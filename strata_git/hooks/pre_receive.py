@@ -16,7 +16,8 @@ from strata_git.doctor.judge import SHALLOW, judge_commits
 from strata_git.doctor.verdict import ordered
 from strata_git.errors import StrataError, printable
 from strata_git.hooks.events import judge_event_refs
-from strata_git.hooks.pushed import Push, judge_guarded, tell
+from strata_git.hooks.pushed import Push, judge_guarded
+from strata_git.hooks.told import tell
 from strata_git.ledger.names import TAGS, parse_name
 from strata_git.repo.command import Repository
 from strata_git.repo.history import RECEIVED, list_commits, list_received
@@ -33,7 +34,7 @@ user that git runs as and after checking whose it is: gpg --import KEY.asc"""
 def run(repo: Repository, arguments: Sequence[str]) -> int:  # noqa: ARG001 - every hook has this shape
     """Judge a push that git has received but not taken in yet; 1 refuses all of it."""
     findings = judge_received(repo, parse_received(sys.stdin.buffer.read()))
-    code = tell(findings, "No reference was changed.")
+    code = tell(findings, "push", "No reference was changed.")
     if any(finding.rule == "STR-P004" for finding in findings):
         print(KEYS, file=sys.stderr)
     return code

@@ -1,9 +1,7 @@
-"""One push, whichever end looks at it: its lines, what guarded references never do, and how it is told."""
+"""One push, whichever end looks at it: its lines, and what guarded references never do."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from strata_git.checks.finding import Finding, found
@@ -14,8 +12,6 @@ from strata_git.repo.history import is_ancestor
 from strata_git.repo.notes import NOTES_REF
 
 APPROVALS = "refs/strata/approvals/"
-TOLD = 20
-"""Findings shown before the rest is only counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,21 +60,6 @@ def judge_guarded(repo: Repository, push: Push, where: str) -> list[Finding]:
     if name == NOTES_REF and not _is_forward(repo, push):
         return [found("STR-P017", name, f"would lose notes that are {where}; fetch and merge them first")]
     return []
-
-
-def tell(findings: Sequence[Finding], outcome: str) -> int:
-    """Show what is worth showing; 1 when there is an error among it, which `outcome` then sums up."""
-    worth = [finding for finding in findings if finding.severity != "info"]
-    if worth:
-        from strata_git.checks.formats import to_text
-
-        print(to_text(worth[:TOLD]), file=sys.stderr)
-    if len(worth) > TOLD:
-        print(f"... and {len(worth) - TOLD} more", file=sys.stderr)
-    errors = sum(finding.severity == "error" for finding in worth)
-    if errors:
-        print(f"git-strata refuses this push: {errors} error(s). {outcome}", file=sys.stderr)
-    return 1 if errors else 0
 
 
 def _is_forward(repo: Repository, push: Push) -> bool:

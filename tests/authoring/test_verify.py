@@ -135,3 +135,10 @@ def test_a_tag_that_only_looks_like_an_event_is_told(repo: RepositoryBuilder) ->
     done = repo.strata("verify").expect(2)
     assert "STR-P001" in done.out
     repo.strata("verify", "forest").expect(0)
+
+
+def test_a_note_that_repeats_no_event_is_told(repo: RepositoryBuilder) -> None:
+    """Somebody who reads notes might believe it."""
+    repo.git("notes", "--ref=strata", "add", "-m", '{"predicateType":"git-strata:promotion/v1"}', "HEAD")
+    answer = repo.strata("verify", "--format", "json").expect(1).json()
+    assert [complaint["rule"] for complaint in answer["ledger"]["complaints"]] == ["STR-P018"]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from strata_git.errors import StrataError
 from strata_git.hooks import entry
 from tests.support import artifacts
 from tests.support.builder import RepositoryBuilder
@@ -171,3 +172,21 @@ def test_a_key_that_is_not_there_is_no_reason_to_refuse(repo: RepositoryBuilder)
     repo.git("add", "datasets")
     answer = repo.try_git("commit", "-qm", "iris").expect(0)
     assert "not signed by this commit: There is no usable secret key" in answer.err
+
+
+def test_what_a_hook_could_not_do_is_safe_for_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A name with escape sequences comes back escaped, message and hint alike."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise StrataError("bad \x1b[31m\nname", hint="do \x1b]0;x\x07\nthen that")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("strata_git.repo.command.Repository.discover", refuse)
+    assert entry.main(["pre-commit"]) == 3
+    assert capsys.readouterr().err.splitlines() == [
+        "git-strata (pre-commit): bad \\x1b[31m\\nname",
+        "  do \\x1b]0;x\\x07",
+        "  then that",
+    ]

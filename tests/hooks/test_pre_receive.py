@@ -13,7 +13,8 @@ from strata_git.hooks import entry
 from strata_git.hooks.install import install, uninstall
 from strata_git.hooks.noted import LIMIT, judge_lines, new_lines
 from strata_git.hooks.pre_receive import judge_received, parse_received
-from strata_git.hooks.pushed import Push, tell
+from strata_git.hooks.pushed import Push
+from strata_git.hooks.told import tell
 from strata_git.repo.command import Repository
 from strata_git.repo.history import list_received
 from tests.flows.server import guarded
@@ -196,11 +197,11 @@ def test_a_long_list_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
     from strata_git.checks.finding import found
 
     findings = [found("STR-I001", f"datasets/x/v1/{n:02}", "differs") for n in range(25)]
-    assert tell(findings, "Nothing happened.") == 1
+    assert tell(findings, "push", "Nothing happened.") == 1
     err = capsys.readouterr().err
     assert "... and 5 more" in err
     assert err.endswith("git-strata refuses this push: 25 error(s). Nothing happened.\n")
-    assert tell([found("STR-I005", "datasets/x/v1", "is removed")], "Nothing happened.") == 0
+    assert tell([found("STR-I005", "datasets/x/v1", "is removed")], "push", "Nothing happened.") == 0
     assert "refuses" not in capsys.readouterr().err
 
 
