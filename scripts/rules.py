@@ -21,12 +21,17 @@ FAMILIES = {
     "R": "Runs",
     "M": "Models",
     "T": "Prompts",
+    "N": "Chains and pipelines",
+    "E": "Experiments",
+    "U": "Plugins",
+    "V": "Services",
     "C": "Checksums",
     "S": "Signatures",
     "G": "Secrets",
     "F": "Git LFS",
     "I": "Immutability",
     "X": "References between artifacts",
+    "K": "Commit messages",
     "P": "Events and promotion",
 }
 HEAD = """# Rules

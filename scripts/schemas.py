@@ -19,15 +19,20 @@ from strata_git import config
 from strata_git.config import _KEYS as KEYS
 from strata_git.config import _LISTS as LISTS
 from strata_git.config import _OPEN as OPEN
-from strata_git.contracts import dataset, experiment, model, prompt, run
+from strata_git.contracts import chain, dataset, experiment, model, pipeline, policy, prompt, run, service
 from strata_git.contracts.base import whole
 from strata_git.load import dump_json
 
 SCHEMAS = Path(__file__).parent.parent / "tfc" / "schemas"
-DIALECT = "https://json-schema.org/draft/2020-12/schema"
+DIALECT = "http://json-schema.org/draft-07/schema#"
+"""The draft that editors read best; we say nothing that it cannot."""
+_BOUNDS = {"ge": "minimum", "gt": "exclusiveMinimum", "le": "maximum", "lt": "exclusiveMaximum"}
+"""What pydantic lets through, of a type that it cannot look into -> the keyword that is meant."""
 MODELS: dict[str, type[BaseModel]] = {
+    "chain": chain.Chain,
     "dataset-metadata": dataset.DatasetMetadata,
     "experiment": experiment.Experiment,
+    "golden": service.GoldenPredictions,
     "model-metadata": model.ModelMetadata,
     "model-metrics": model.ModelMetrics,
     "prompt-body": prompt.PromptBody,
@@ -35,7 +40,9 @@ MODELS: dict[str, type[BaseModel]] = {
     "run-config": experiment.RunConfig,
     "run-metrics": run.RunMetrics,
     "run-record": run.RunRecord,
+    "service": service.Service,
     "system": run.System,
+    "trust-policy": policy.TrustPolicy,
 }
 SETTINGS = {
     ("repository",): "The identity of the repository, made once by `git strata init`; signed events carry it.",
@@ -45,6 +52,8 @@ SETTINGS = {
     ("signing", "on_commit"): "Whether the commit hook signs what it seals.",
     ("doctor", "select"): "Rules, or beginnings of their ids: only these are told.",
     ("doctor", "ignore"): "Rules, or beginnings of their ids: these are not told.",
+    ("runs", "plugins"): "Plugins that other packages bring, so that experiments may name them.",
+    ("commits", "trailers"): "Whether commit messages name the artifacts they touch (TFC-0001 section 10).",
     ("secrets", "allow"): "What looks like a secret and is none: patterns of whole matches, or sha256:HEX of a match.",
 }
 """What each setting means; those of config.py that are not told here are still in the schema."""
@@ -74,7 +83,33 @@ def schemas() -> dict[str, bytes]:
 
 
 def _headed(name: str, schema: JsonSchemaValue) -> JsonSchemaValue:
-    return {"$schema": DIALECT, "$id": f"urn:strata:schema:{name}", **schema}
+    return {"$schema": DIALECT, "$id": f"urn:strata:schema:{name}", **_as_draft_7(schema)}
+
+
+def _as_draft_7(value: Any, *, names: bool = False) -> Any:
+    """Definitions where the draft looks for them, nothing beside a reference, bounds by their names.
+
+    `names`: the keys of `value` are names of properties, no keywords.
+    """
+    if isinstance(value, list):
+        return [_as_draft_7(item) for item in value]
+    if not isinstance(value, dict):
+        return value.replace("#/$defs/", "#/definitions/") if isinstance(value, str) else value
+    if names:
+        return {key: _as_draft_7(item) for key, item in value.items()}
+    made = {
+        {"$defs": "definitions", **_BOUNDS}.get(key, key): item
+        if key in ("const", "default", "enum", "examples")
+        else _as_draft_7(item, names=key in ("properties", "$defs", "definitions"))
+        for key, item in value.items()
+    }
+    if (
+        "required" in made and "properties" not in made
+    ):  # what is required is declared beside it, says ajv's strict mode
+        made["properties"] = dict.fromkeys(made["required"], True)
+    if "$ref" in made and len(made) > 1:
+        made = {"allOf": [{"$ref": made.pop("$ref")}], **made}
+    return made
 
 
 def _contract(contract: type[BaseModel]) -> JsonSchemaValue:
@@ -101,6 +136,8 @@ def _tidied(value: Any) -> Any:
     if not isinstance(value, dict):
         return value
     tidy = {key: _tidied(item) for key, item in value.items()}
+    if "oneOf" in tidy:
+        tidy.pop("discriminator", None)  # a word of OpenAPI, not of JSON Schema
     either = tidy.get("anyOf", [])
     if isinstance(either, list) and {"type": "integer"} in either and {"type": "number"} in either:
         rest = [one for one in either if one not in ({"type": "integer"}, {"type": "number"})]
@@ -110,8 +147,13 @@ def _tidied(value: Any) -> Any:
 
 
 def _settings() -> JsonSchemaValue:
-    """The settings, which config.py reads by hand: its tables, put as a schema. Open sections may hold anything."""
+    """The settings, which config.py reads by hand: its tables, put as a schema, with the sections of pipelines.
+
+    Other open sections may hold anything.
+    """
+    pipelines = _contract(pipeline.Pipelines)
     top: dict[str, JsonSchemaValue] = {section: {} for section in OPEN} | {"schema": {"const": config.SCHEMA}}
+    top |= pipelines["properties"]
     for path, (_, kind) in KEYS.items():
         said: JsonSchemaValue = {"description": SETTINGS[path]} if path in SETTINGS else {}
         if kind is tuple:
@@ -132,6 +174,7 @@ def _settings() -> JsonSchemaValue:
         "type": "object",
         "properties": top,
         "additionalProperties": False,
+        "$defs": pipelines["$defs"],
     }
 
 

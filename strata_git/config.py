@@ -24,7 +24,8 @@ class Settings:
     fingerprint or SSH public key path (`""`: git's own `user.signingkey`); `signing_required` whether promotion needs a
     signed artifact; `signing_on_commit` whether the commit hook signs what it seals. `doctor_select` and
     `doctor_ignore` are rule ids or beginnings of such (TFC-0006 §6); `secrets_allow` what looks like a secret and is
-    none (TFC-0001 §7).
+    none (TFC-0001 §7); `commits_trailers` whether commit messages name the artifacts they touch (TFC-0001 §10);
+    `runs_plugins` are plugins that other packages bring (TFC-0002 §2).
     """
 
     repository: str = ""
@@ -35,6 +36,8 @@ class Settings:
     doctor_select: tuple[str, ...] = ()
     doctor_ignore: tuple[str, ...] = ()
     secrets_allow: tuple[str, ...] = ()
+    commits_trailers: bool = True
+    runs_plugins: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,15 +68,21 @@ _KEYS: dict[tuple[str, ...], tuple[str, type]] = {
     ("doctor", "select"): ("doctor_select", tuple),
     ("doctor", "ignore"): ("doctor_ignore", tuple),
     ("secrets", "allow"): ("secrets_allow", tuple),
+    ("commits", "trailers"): ("commits_trailers", bool),
+    ("runs", "plugins"): ("runs_plugins", tuple),
 }
-_SECTIONS = ("signing", "doctor", "secrets")
+_SECTIONS = ("signing", "doctor", "secrets", "commits", "runs")
 _LISTS = {
     "doctor": (re.compile(r"STR-[A-Z][0-9]{0,3}"), "a list of rules such as STR-D003 or STR-D"),
     "secrets": (re.compile(r"[^\n]{1,200}"), "a list of patterns or sha256:HEX, each of at most 200 characters"),
+    "runs": (re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}"), "a list of plugins' names"),
 }
 """What the words of a section's lists look like; what they mean, a higher floor knows."""
-_OPEN = ("schema", "runs", "tracking", "documents")
-"""Sections that later floors read for themselves."""
+_OPEN = (
+    "schema", "tracking", "documents", "keys", "connectors", "inference", "sinks", "processing", "observability",
+    "retention",
+)  # fmt: skip
+"""Sections that later floors read for themselves (pipelines: `contracts.pipeline`)."""
 
 
 def load_settings(data: bytes | None) -> Settings:

@@ -15,12 +15,14 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from strata_git import canonical
 from strata_git.errors import printable
 
 if TYPE_CHECKING:
     import yaml
 
 Path = tuple[str | int, ...]
+canonical_json = canonical.canonical_json
 
 NODES = 200_000
 """Most values one YAML document may hold; so many fit into memory together with their lines."""
@@ -128,15 +130,6 @@ def dump_yaml(value: object) -> bytes:
 def dump_json(value: object) -> bytes:
     """`value` as JSON for people: two spaces, keys in their order, a line feed at the end. ValueError for NaN."""
     return (json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode()
-
-
-def canonical_json(value: object) -> bytes:
-    """`value` as the one sequence of bytes that is hashed and signed: sorted keys, no spaces (after RFC 8785).
-
-    Whole numbers are written as such; floats in Python's shortest form. ValueError for NaN and infinities.
-    """
-    text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
-    return text.encode()
 
 
 def _decode(data: bytes, limit: int) -> str:

@@ -25,6 +25,11 @@ def test_everything_that_can_be_said() -> None:
     assert load_settings(text.encode()) == Settings(REPOSITORY, False, "ABCD", True, True)
 
 
+def test_trailers_are_on_until_somebody_says_no() -> None:
+    assert Settings().commits_trailers
+    assert not load_settings(b"commits: {trailers: false}\n").commits_trailers
+
+
 @pytest.mark.parametrize(("text", "line", "message"), [
     ("lfs: perhaps\n", 1, "'lfs' must be true or false"),
     ("lfs: false\nrepository: 7\n", 2, "'repository' must be text"),
@@ -40,6 +45,8 @@ def test_everything_that_can_be_said() -> None:
     ("lfs: !!python/name:os.system x\n", 1, ""),
     ("a: [\n", 0, ""),
     ("schema: strata/settings/v2\n", 1, "schema"),
+    ("commits:\n  trailers: sometimes\n", 2, "'commits.trailers' must be true or false"),
+    ("commits:\n  trailer: true\n", 2, "unknown setting 'commits.trailer'"),
 ])  # fmt: skip
 def test_complaints_name_the_line(text: str, line: int, message: str) -> None:
     with pytest.raises(SettingsError) as told:

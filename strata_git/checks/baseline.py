@@ -13,8 +13,8 @@ from strata_git.contracts.layout import BASELINE
 
 SCHEMA = "strata/baseline/v1"
 LIMIT = 16 << 20
-NEVER = ("STR-I", "STR-P", "STR-C008", "STR-C009", "STR-L016", "STR-L020", "STR-L021", "STR-L022")
-"""Facts about a change, an event, or this file and the settings themselves: nothing to take on from the past."""
+NEVER = ("STR-H", "STR-I", "STR-P", "STR-C008", "STR-C009", "STR-L016", "STR-L020", "STR-L021", "STR-L022")
+"""Facts about a clone, a change, an event, or this file and the settings themselves: nothing to take on."""
 
 Entry = tuple[str, str, str]
 Entries = frozenset[Entry]

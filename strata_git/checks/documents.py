@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from strata_git.checks.exhibit import TEXT_LIMIT, Exhibit
 from strata_git.checks.finding import Finding, found
 from strata_git.checks.plain import mapping
-from strata_git.contracts.layout import METADATA, RUN_RECORD
+from strata_git.contracts.layout import GOLDEN, METADATA, RUN_RECORD, SERVICE_RECORD
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -32,6 +32,8 @@ CONTRACTS = {
     ("run", "config.yaml"): "strata_git.contracts.experiment:RunConfig",
     ("run", "metrics.json"): "strata_git.contracts.run:RunMetrics",
     ("run", "system.json"): "strata_git.contracts.run:System",
+    ("service", SERVICE_RECORD): "strata_git.contracts.service:Service",
+    ("service", GOLDEN): "strata_git.contracts.service:GoldenPredictions",
 }
 """Which model stands for which file. Text, because pydantic is loaded only when there is something to judge."""
 
@@ -42,6 +44,7 @@ _RULES = (
     ("model", "card.md", re.compile(r".*"), "STR-M007"),
     ("run", RUN_RECORD, re.compile(r"(?:inputs|prompts)\..*"), "STR-R006"),
     ("run", "metrics.json", re.compile(r".+"), "STR-R003"),
+    ("service", GOLDEN, re.compile(r".*"), "STR-V006"),
 )
 
 
@@ -65,8 +68,11 @@ class Reading:
         return 0
 
 
-def read_document(exhibit: Exhibit, name: str) -> Reading:
-    """Read the mapping in the YAML, JSON or card `name`, and judge it by its contract where it has one."""
+def read_document(exhibit: Exhibit, name: str, *, as_name: str = "") -> Reading:
+    """Read the mapping in the YAML, JSON or card `name`, and judge it by its contract where it has one.
+
+    `as_name` is the name under which the contract knows a file that may be called otherwise.
+    """
     path = exhibit.path(name)
     content = exhibit.contents.get(name)
     if content is None:
@@ -86,7 +92,7 @@ def read_document(exhibit: Exhibit, name: str) -> Reading:
         return Reading(path, findings=(found(rule, path, error.message, line=error.line),))
     if not isinstance(document.value, dict):
         return Reading(path, findings=(found("STR-Y002", path, "is not a mapping", line=1),))
-    findings = tuple(_judge_contract(exhibit.artifact.kind, name, path, document))
+    findings = tuple(_judge_contract(exhibit.artifact.kind, as_name or name, path, document))
     return Reading(path, mapping(document.value), document.lines, findings, legible=True)
 
 
@@ -111,6 +117,13 @@ def _load(data: bytes, name: str) -> Document:
 
 
 def _judge_contract(kind: str, name: str, path: str, document: Document) -> Iterator[Finding]:
+    if (kind, name) not in CONTRACTS:
+        return
+    from strata_git.contracts.shape import fits
+    from strata_git.contracts.shapes import SHAPES
+
+    if (shape := SHAPES.get((kind, name))) and fits(shape, document.value):
+        return
     model = contract_of(kind, name)
     if model is None:
         return

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from strata_git.checks.finding import Finding, found
+from strata_git.contracts.layout import MODEL_SIG, ROOT_OF
 
 if TYPE_CHECKING:
     from strata_git.checks.documents import Reading
@@ -42,13 +44,19 @@ def judge_artifact(tree: Tree, artifact: Artifact) -> Judgement:
     facts: dict[str, object] = {}
     if artifact.frozen:
         findings.extend(lfs.judge_pointers(case))
+        findings.extend(_judge_model_signature(case))
         record = documents.read_document(case, case.record)
         findings.extend(record.findings)
         findings.extend(_judge_record(case, record))
-        for account in (checksums.judge(case, record), _judges()[artifact.kind](case, record)):
+        for account in (checksums.judge(case, record), _judge_of(artifact.kind)(case, record)):
             findings.extend(account.findings)
             facts.update(account.facts)
         facts = _describe(record) | facts
+    elif artifact.kind == "service":
+        record = documents.read_document(case, case.record)
+        account = _judge_of("service")(case, record)
+        findings += [*record.findings, *account.findings]
+        facts = _describe(record) | account.facts
     summary = _name(artifact) | exhibit.summarise_files(case) | lfs.summarise_storage(case) | facts | secrets.look(case)
     return Judgement(tuple(sorted(set(findings), key=_place)), summary)
 
@@ -71,7 +79,12 @@ def judge_links(
     """
     from strata_git.checks import references
 
-    return tuple(sorted(references.judge_references(summaries, touched, removed), key=_place))
+    findings = [*references.judge_references(summaries, touched, removed)]
+    if any(summary.get("golden") for summary in summaries.values()):
+        from strata_git.checks.services import judge_served
+
+        findings += judge_served(summaries, touched)
+    return tuple(sorted(findings, key=_place))
 
 
 def exit_code(findings: Iterable[Finding], *, strict: bool = False) -> int:
@@ -84,11 +97,18 @@ def exit_code(findings: Iterable[Finding], *, strict: bool = False) -> int:
     return 0
 
 
-def _judges() -> dict[str, Callable[[Exhibit, Reading], Account]]:
-    """Who judges what. A service has no release to judge; only its names are looked at."""
-    from strata_git.checks import datasets, models, prompts, runs
+def _judge_of(kind: str) -> Callable[[Exhibit, Reading], Account]:
+    """Who judges artifacts of a kind; the others' modules are not loaded."""
+    judge: Callable[[Exhibit, Reading], Account] = import_module(f"strata_git.checks.{ROOT_OF[kind]}").judge
+    return judge
 
-    return {"dataset": datasets.judge, "model": models.judge, "prompt": prompts.judge, "run": runs.judge}
+
+def _judge_model_signature(case: Exhibit) -> Iterable[Finding]:
+    if MODEL_SIG not in case.entries:
+        return ()
+    from strata_git.checks.model_signature import judge_model_signature
+
+    return judge_model_signature(case)
 
 
 def _judge_record(case: Exhibit, record: Reading) -> Iterable[Finding]:

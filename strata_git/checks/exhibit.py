@@ -6,7 +6,16 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from strata_git.checks.finding import Finding, found
-from strata_git.contracts.layout import ADDABLE, CHECKSUMS, METADATA, RUN_RECORD, UNSUMMED, Artifact
+from strata_git.contracts.layout import (
+    ADDABLE,
+    CHECKSUMS,
+    GOLDEN,
+    METADATA,
+    RUN_RECORD,
+    SERVICE_RECORD,
+    UNSUMMED,
+    Artifact,
+)
 from strata_git.contracts.tree import REGULAR, Content, Entry, Tree, relative
 
 TEXT_LIMIT = 1 << 20
@@ -18,7 +27,7 @@ _CONTRACT_FILES = {
     "model": _OF_ALL | {"metrics.yaml", "card.md"},
     "prompt": _OF_ALL | {"prompt.yaml"},
     "run": UNSUMMED | {RUN_RECORD, "config.yaml", "metrics.json", "system.json", "logs.txt"},
-    "service": frozenset[str](),
+    "service": frozenset({SERVICE_RECORD, GOLDEN}),
 }
 
 
@@ -61,8 +70,8 @@ class Exhibit:
 
     @property
     def record(self) -> str:
-        """The file that describes the artifact: run.yaml of a run, metadata.yaml of all else."""
-        return RUN_RECORD if self.artifact.kind == "run" else METADATA
+        """The file that describes the artifact: run.yaml, service.yaml, or metadata.yaml of all else."""
+        return {"run": RUN_RECORD, "service": SERVICE_RECORD}.get(self.artifact.kind, METADATA)
 
     @property
     def contract_files(self) -> frozenset[str]:

@@ -35,6 +35,13 @@ def judge_names(exhibit: Exhibit) -> Iterator[Finding]:
     yield from _judge_twins(exhibit)
 
 
+def judge_path(path: str) -> Iterator[Finding]:
+    """Judge the name of one file, wherever it lies, as if it were an artifact's."""
+    yield from _judge_length(path)
+    for part in path.split("/"):
+        yield from _judge_part(part, path)
+
+
 def _judge_type(path: str, mode: str) -> Iterator[Finding]:
     if mode == SYMLINK:
         yield found("STR-L008", path, "is a symbolic link")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
+from strata_git.checks import model_files
 from strata_git.checks.cards import CARD, judge_card
 from strata_git.checks.citations import citations
 from strata_git.checks.documents import Reading, read_document
-from strata_git.checks.exhibit import TEXT_LIMIT, Account, Exhibit
+from strata_git.checks.exhibit import Account, Exhibit
 from strata_git.checks.finding import Finding, found
 from strata_git.checks.plain import dig, items, mapping, number, text
 
@@ -15,7 +16,6 @@ METRICS = "metrics.yaml"
 
 _RUNS_CODE = (".pkl", ".pickle", ".joblib", ".dill", ".cloudpickle", ".pt", ".pth", ".ckpt", ".mar")
 _RUNS_CODE_FORMATS = frozenset({"pickle", "joblib", "dill", "cloudpickle", "torch", "pytorch"})
-_PICKLE = tuple(bytes([0x80, protocol]) for protocol in range(2, 6))
 
 
 def judge(exhibit: Exhibit, record: Reading) -> Account:
@@ -27,16 +27,24 @@ def judge(exhibit: Exhibit, record: Reading) -> Account:
     account.findings.extend(_judge_presence(exhibit, record))
     account.findings.extend(judge_card(exhibit, figures))
     account.findings.extend(_judge_signature(record))
-    account.findings.extend(_judge_format(exhibit, record))
+    inside = model_files.judge(exhibit, record)
+    account.findings.extend(inside.findings)
+    account.findings.extend(_judge_format(exhibit, record, {finding.path for finding in inside.findings}))
+    account.facts.update(inside.facts)
     artifact = text(record.value.get("artifact"))
     content = exhibit.contents.get(artifact or "")
     account.facts.update(
         artifact=artifact,
         artifact_sha256=content.sha256 if content else None,
+        artifact_bytes=content.size if content else None,
         format=text(record.value.get("format")),
         run=text(record.value.get("run")),
         inputs=[cited.facts for cited in citations(record.value.get("datasets"), "dataset")],
         metrics=figures,
+        signature={
+            side: [name for item in items(dig(record.value, "signature", side)) if (name := text(dig(item, "name")))]
+            for side in ("inputs", "outputs")
+        },
     )
     return account
 
@@ -66,19 +74,12 @@ def _judge_signature(record: Reading) -> Iterator[Finding]:
             yield found("STR-M004", record.path, f"the signature has no {side}", line=record.line("signature"))
 
 
-def _judge_format(exhibit: Exhibit, record: Reading) -> Iterator[Finding]:
-    """Told by name, by declared format, and by the first bytes of what is small and stored as itself."""
+def _judge_format(exhibit: Exhibit, record: Reading, told: Collection[str]) -> Iterator[Finding]:
+    """Told by declared format and by name, where the content was not looked into or told nothing."""
     said = (text(record.value.get("format")) or "").casefold()
     if said in _RUNS_CODE_FORMATS:
         message = f"format '{said}' can run code when loaded"
         yield found("STR-M006", record.path, message, line=record.line("format"))
     for name in exhibit.payload():
-        if name.casefold().endswith(_RUNS_CODE) or _is_pickle(exhibit, name):
+        if name.casefold().endswith(_RUNS_CODE) and exhibit.path(name) not in told:
             yield found("STR-M006", exhibit.path(name), "is in a format that can run code when loaded")
-
-
-def _is_pickle(exhibit: Exhibit, name: str) -> bool:
-    content = exhibit.contents.get(name)
-    if content is None or content.stored != "blob" or content.size > TEXT_LIMIT:
-        return False
-    return exhibit.read(name).startswith(_PICKLE)

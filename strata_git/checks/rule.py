@@ -14,7 +14,9 @@ CONTRACTS = {
     "0007": "indexing",
     "0008": "checksums-and-signatures",
     "0009": "promotion",
+    "0010": "plugins",
     "0011": "prompts-and-pipelines",
+    "0012": "services",
 }
 """The technical framework contracts: number -> name, as in `tfc/0004-datasets.md`."""
 

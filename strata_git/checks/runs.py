@@ -12,6 +12,10 @@ from strata_git.checks.plain import dig, items, number, numbers, text
 from strata_git.contracts.layout import RUN_RECORD
 
 METRICS = "metrics.json"
+_PERSONAL = frozenset({
+    "user", "username", "user_name", "login", "host", "hostname", "host_name", "node", "nodename", "fqdn", "environ",
+    "environment", "env", "envvars", "home", "cwd", "argv",
+})  # fmt: skip
 _ALWAYS = (RUN_RECORD, "config.yaml", "system.json", "logs.txt")
 
 
@@ -19,9 +23,11 @@ def judge(exhibit: Exhibit, record: Reading) -> Account:
     """Judge a run by its record and its files."""
     account = Account()
     metrics = read_document(exhibit, METRICS)
-    others = [read_document(exhibit, name) for name in ("config.yaml", "system.json")]
-    for reading in (metrics, *others):
+    config, system = (read_document(exhibit, name) for name in ("config.yaml", "system.json"))
+    for reading in (metrics, config, system):
         account.findings.extend(reading.findings)
+    account.findings.extend(_judge_system(system))
+    account.findings.extend(_judge_agreement(record, config, system))
     account.findings.extend(_judge_presence(exhibit, record))
     account.findings.extend(_judge_identity(exhibit, record))
     account.findings.extend(_judge_outputs(exhibit, record))
@@ -42,6 +48,22 @@ def _judge_identity(exhibit: Exhibit, record: Reading) -> Iterator[Finding]:
     if said is not None and said != exhibit.artifact.name:
         message = f"id is '{said}', the directory is '{exhibit.artifact.name}'"
         yield found("STR-R002", record.path, message, line=record.line("id"))
+
+
+def _judge_system(system: Reading) -> Iterator[Finding]:
+    for key in system.value:
+        if key.casefold().replace("-", "_") in _PERSONAL:
+            yield found("STR-R008", system.path, f"tells '{key}'", line=system.line(key))
+
+
+def _judge_agreement(record: Reading, config: Reading, system: Reading) -> Iterator[Finding]:
+    """A run can be repeated from its config only when that is what the record tells of."""
+    for other, keys in ((config, ("plugin", "experiment", "seed")), (system, ("seed",))):
+        for key in keys:
+            said, given = record.value.get(key), other.value.get(key)
+            if record.legible and other.legible and key in other.value and said is not None and said != given:
+                message = f"{key} is {given!r} here, {said!r} in {RUN_RECORD}"
+                yield found("STR-R009", other.path, message, line=other.line(key))
 
 
 def _judge_outputs(exhibit: Exhibit, record: Reading) -> Iterator[Finding]:
@@ -68,7 +90,11 @@ def _summarise(record: Reading, metrics: Reading) -> dict[str, object]:
     said = record.value
     cited = [*citations(said.get("inputs")), *citations(said.get("prompts"), "prompt")]
     outputs = [
-        {"path": text(dig(item, "path")), "sha256": (text(dig(item, "sha256")) or "").removeprefix("sha256:")}
+        {
+            "path": text(dig(item, "path")),
+            "sha256": (text(dig(item, "sha256")) or "").removeprefix("sha256:"),
+            "bytes": number(dig(item, "bytes")),
+        }
         for item in items(said.get("outputs"))
     ]
     return {

@@ -65,8 +65,10 @@ def complaint(word: str) -> str | None:
     bare = re.sub(r"\\.", "x", word)
     if "(?" in bare or re.search(r"\\[1-9]", word) or re.search(r"\)[*+?{]", bare):
         return "a pattern may hold neither (? nor repeated groups nor references back"
-    if len(re.findall(r"[*+?{]", bare)) > _QUANTIFIERS:
-        return f"a pattern may hold at most {_QUANTIFIERS} of * + ? {{"
+    # alternatives multiply from group to group as repetition does: (a|aa)(a|aa)... is exponential
+    groups = bare.count("(") if "|" in bare else 0
+    if len(re.findall(r"[*+?{]", bare)) + groups > _QUANTIFIERS:
+        return f"a pattern may hold at most {_QUANTIFIERS} of * + ? {{ and of groups with alternatives"
     try:
         compiled = re.compile(word)
     except (re.error, RecursionError, OverflowError):

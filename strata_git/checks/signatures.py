@@ -52,9 +52,7 @@ def judge_signatures(
 
 
 def _is_malformed(signature: bytes) -> bool:
-    """Whether there is anything but armored blocks. SSH signatures are their verifier's to judge."""
-    if signature.startswith(SSH_ARMOR):
-        return False
+    """Whether there is anything but armored blocks."""
     from strata_git.integrity.armor import ArmorError, split_blocks
 
     try:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 ATTRIBUTES = ".gitattributes"
 _EXPECTED = ("datasets", "models", "runs")
+_LOCAL = ".strata/local"
 _BYTES_MATTER = ("datasets", "models", "prompts", "runs")
 _GUARDED = frozenset({*ROOTS, SETTINGS, ".strata"})
 _EVERYWHERE = frozenset({"*", "**", "/**", "**/*"})
@@ -29,6 +30,7 @@ def judge(tree: Tree) -> Iterator[Finding]:
     entries = tree.under("")
     yield from judge_places(entry.path for entry in entries)
     yield from _judge_guarded(entries)
+    yield from _judge_local(entries)
     present = {entry.path.partition("/")[0] for entry in entries}
     yield from _judge_roots(present)
     yield from _judge_settings(tree, present)
@@ -50,6 +52,17 @@ def _judge_guarded(entries: Sequence[Entry]) -> Iterator[Finding]:
             yield found("STR-L020", entry.path, "is a link or submodule, where a file is meant")
         elif not slash and top in ROOTS:
             yield found("STR-L020", entry.path, f"stands in the place of the directory {top}/")
+
+
+def _judge_local(entries: Sequence[Entry]) -> Iterator[Finding]:
+    """Told once for each place: what one machine keeps would stand for something else on the next."""
+    held = {entry.path if entry.path == ".env" else _LOCAL for entry in entries if _is_local(entry.path)}
+    for place in sorted(held):
+        yield found("STR-L023", place, "is kept by one machine for itself, and is committed (or would be)")
+
+
+def _is_local(path: str) -> bool:
+    return path == ".env" or path.startswith(f"{_LOCAL}/")
 
 
 def _judge_roots(present: set[str]) -> Iterator[Finding]:

@@ -6,15 +6,13 @@ instance, or a `ContractError` whose complaints name the line, the key and what 
 
 from __future__ import annotations
 
-import math
-import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date, datetime
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Strict, ValidationError
 
-from strata_git.contracts import layout
+from strata_git.contracts import layout, words
 from strata_git.errors import printable
 
 if TYPE_CHECKING:
@@ -29,11 +27,6 @@ T = TypeVar("T")
 
 COMPLAINTS = 50
 """At most so many complaints about one document; who has more mends these first."""
-
-_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(?:\.\d{1,6})?Z", re.ASCII)
-_DAY = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-_SHA256 = re.compile(r"[0-9a-f]{64}")
-_OID = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?")
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -75,8 +68,11 @@ def _complaint(detail: ErrorDetails, document: Document) -> Complaint:
     """One pydantic error in our words, at the nearest line that is known."""
     path = _path(detail["loc"], document.value)
     named = (*path, detail["loc"][-1]) if detail["type"] == "missing" else path
-    key = printable(".".join(str(part) for part in named))
     said = _words(detail)
+    if detail["type"] == "value_error":
+        path, said = _addressed(path, said, document)
+        named = path
+    key = printable(".".join(str(part) for part in named))
     return Complaint(_line(path, document), key, f"{key}: {said}" if key else said)
 
 
@@ -89,6 +85,13 @@ def _path(loc: tuple[int | str, ...], value: object) -> Path:
             value = inside[part]
             path.append(part)
     return tuple(path)
+
+
+def _addressed(path: Path, said: str, document: Document) -> tuple[Path, str]:
+    """A check of a whole mapping names the key it means (`steps.0.input: ...`): the complaint stands there then."""
+    inner, colon, rest = said.partition(": ")
+    below = tuple(int(part) if part.isdecimal() else part for part in inner.split("."))
+    return ((*path, *below), rest) if colon and (*path, *below) in document.lines else (path, said)
 
 
 def _line(path: Path, document: Document) -> int:
@@ -124,12 +127,21 @@ def _words(detail: ErrorDetails) -> str:
         return str(context["error"])
     if kind in ("greater_than_equal", "less_than_equal"):
         return f"must be at {'least' if 'ge' in context else 'most'} {context.get('ge', context.get('le'))}"
+    if kind == "union_tag_invalid":
+        return f"{_spoken(context)} must be one of {context['expected_tags']}"
+    if kind == "union_tag_not_found":
+        return f"{_spoken(context)} is missing"
     if kind == "too_short":
         return "must not be empty"
     return printable(" ".join(detail["msg"].split()))
 
 
-# The words contracts are made of. Validators raise ValueError with the rest of a sentence about the key.
+def _spoken(context: Mapping[str, Any]) -> str:
+    """The key that tells the members of a union apart, as it is written in the document."""
+    return str(context["discriminator"]).rpartition(" | ")[2]
+
+
+# The words contracts are made of (`contracts/words.py`), as pydantic takes them.
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,69 +163,8 @@ def whole(*patterns: str) -> str:
     return f"^(?:{'|'.join(patterns)})$"
 
 
-def _text(value: str) -> str:
-    if not value.strip():
-        raise ValueError("must not be empty")
-    return value
-
-
-def _label(value: str) -> str:
-    if not value.strip() or printable(value) != value or len(value) > 200:
-        raise ValueError("must be one line of 1 to 200 printable characters")
-    return value
-
-
-def _matching(pattern: re.Pattern[str], what: str) -> Checked:
-    def check(value: str) -> str:
-        if not pattern.fullmatch(value):
-            raise ValueError(f"must be {what}")
-        return value
-
-    return Checked(check, whole(pattern.pattern), what)
-
-
-def _moment(value: str) -> str:
-    try:
-        datetime.fromisoformat(value if _MOMENT.fullmatch(value) else "")
-    except ValueError:
-        raise ValueError("must be a time in UTC such as 2026-11-21T09:30:00Z") from None
-    return value
-
-
-def _day(value: str) -> str:
-    if not _DAY.fullmatch(value):
-        return _moment(value)
-    try:
-        date.fromisoformat(value)
-    except ValueError:
-        raise ValueError("is no day of the calendar") from None
-    return value
-
-
-def _path_inside(value: str) -> str:
-    """A relative path in normal form: no empty, `.` or `..` part, no backslash, nothing unprintable."""
-    parts = value.split("/")
-    if value.startswith("/") or ".." in parts:
-        raise ValueError("must be a path inside the directory of this file")
-    if "" in parts or "." in parts or "\\" in value or printable(value) != value:
-        raise ValueError("must be a plain path such as data/train.csv")
-    return value
-
-
-def _path_or_all(value: str) -> str:
-    return value if value == "." else _path_inside(value)
-
-
-def _number(value: Any) -> int | float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise ValueError("must be a number")
-    try:
-        finite = math.isfinite(value)
-    except OverflowError:
-        finite = False
-    if not finite:
-        raise ValueError("must be a finite number")
-    return value
+def _matching(word: str) -> Checked:
+    return Checked(words.CHECKS[word], whole(words.PATTERNS[word].pattern), words.WHAT[word])
 
 
 def reference_patterns(*kinds: str) -> tuple[str, ...]:
@@ -221,52 +172,46 @@ def reference_patterns(*kinds: str) -> tuple[str, ...]:
     name, version, run = layout.NAME.pattern, layout.VERSION.pattern, layout.RUN_ID.pattern
     forms = [run] if "run" in kinds else []
     for kind in kinds:
-        root, tail = layout.ROOT_OF[kind], f"[@#/]{version}"
-        forms.append(f"{root}/{name}(?:{tail})?/*" if kind in ("run", "service") else f"{root}/{name}{tail}/*")
+        versioned = {"run": run, "service": name}.get(kind, f"{name}[@#/]{version}")
+        forms.append(f"{layout.ROOT_OF[kind]}/{versioned}/*")
     return (*forms, *((f"{name}[@#]{version}",) if len(kinds) == 1 else ()))
 
 
 def reference(*kinds: str) -> Checked:
     """Checks a full reference to an exact version of one of `kinds` (any, when none is given)."""
-
-    def check(value: str) -> str:
-        kind = kinds[0] if len(kinds) == 1 else None
-        try:
-            parsed = layout.parse_reference(value, kind=kind)
-        except ValueError as error:
-            raise ValueError(f"is no reference: {error}") from None
-        if parsed.kind is None or (kinds and parsed.kind not in kinds):
-            raise ValueError(f"must refer to a {' or '.join(kinds) or 'kind (datasets/, models/, ...)'}")
-        if parsed.version is None and parsed.kind not in ("run", "service"):
-            raise ValueError("must name a version, such as @v1")
-        return value
-
     what = f"a full reference to a {' or '.join(kinds)}" if kinds else "a full reference, such as datasets/iris@v1"
-    return Checked(check, whole(*reference_patterns(*(kinds or layout.ROOT_OF))), what)
+    return Checked(words.reference(*kinds), whole(*reference_patterns(*(kinds or layout.ROOT_OF))), what)
 
 
 _PART = r"(?!\.\.?(?:/|$))[^/\\]+"
 _INSIDE = f"{_PART}(?:/{_PART})*"
 
-Text = Annotated[str, Checked(_text, r"\S")]
+Text = Annotated[str, Checked(words.text, r"\S")]
 """Any text but none at all."""
-Label = Annotated[str, Checked(_label, r"\S", "one printable line", 200)]
+Label = Annotated[str, Checked(words.label, r"\S", "one printable line", 200)]
 """One printable line."""
-Name = Annotated[str, _matching(layout.NAME, "lower-case letters and digits, joined by single - or _")]
-Version = Annotated[str, _matching(layout.VERSION, "a version such as v1")]
-RunId = Annotated[str, _matching(layout.RUN_ID, "a run such as run-2026-11-21-001")]
-ContentHash = Annotated[str, _matching(re.compile(f"sha256:{_SHA256.pattern}"), "sha256: and 64 hex digits")]
-Sha256 = Annotated[str, _matching(_SHA256, "64 lower-case hex digits")]
-ObjectId = Annotated[str, _matching(_OID, "a full Git object id")]
-Moment = Annotated[str, Checked(_moment, whole(_MOMENT.pattern), "a time in UTC such as 2026-11-21T09:30:00Z")]
+Name = Annotated[str, _matching("name")]
+Version = Annotated[str, _matching("version")]
+RunId = Annotated[str, _matching("run id")]
+ContentHash = Annotated[str, _matching("content hash")]
+Sha256 = Annotated[str, _matching("sha256")]
+ObjectId = Annotated[str, _matching("object id")]
+Moment = Annotated[
+    str, Checked(words.moment, whole(words.MOMENT.pattern), "a time in UTC such as 2026-11-21T09:30:00Z")
+]
 """A time in UTC: `2026-11-21T09:30:00Z`, with or without a fraction."""
-Day = Annotated[str, Checked(_day, whole(_DAY.pattern, _MOMENT.pattern), "a day such as 2026-11-21, or a time in UTC")]
+Day = Annotated[
+    str,
+    Checked(words.day, whole(words.DAY.pattern, words.MOMENT.pattern), "a day such as 2026-11-21, or a time in UTC"),
+]
 """A day (`2026-11-21`), or a `Moment`."""
-InsidePath = Annotated[str, Checked(_path_inside, whole(_INSIDE), "a path below this file's directory")]
+InsidePath = Annotated[str, Checked(words.path_inside, whole(_INSIDE), "a path below this file's directory")]
 """A file or directory below the one the document is in."""
-SplitPath = Annotated[str, Checked(_path_or_all, whole(r"\.", _INSIDE), "a path below this file's directory, or .")]
+SplitPath = Annotated[
+    str, Checked(words.path_or_all, whole(r"\.", _INSIDE), "a path below this file's directory, or .")
+]
 """The same, or `.` for all of it."""
-Number = Annotated[int | float, BeforeValidator(_number)]
+Number = Annotated[int | float, BeforeValidator(words.number)]
 """A finite number; true and false are none."""
 Many = Annotated[tuple[T, ...], Strict(False)]
 """A list, kept as a tuple."""

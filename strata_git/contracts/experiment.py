@@ -37,9 +37,9 @@ Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 
 
 class Experiment(Contract):
-    """An experiment file. All but the experiment's name and its plugin may be left out."""
+    """An experiment file. All but its plugin may be left out; `experiment` is the file's name then."""
 
-    experiment: Name
+    experiment: Name | None = None
     plugin: Label
     seed: Seed = 0
     dataset_id: DatasetId = ""
@@ -51,6 +51,7 @@ class Experiment(Contract):
 class RunConfig(Experiment):
     """config.yaml: the RunSpec with every override applied, enough to run it again. Nothing is left out."""
 
+    experiment: Name
     seed: Seed
     dataset_id: DatasetId
     data_spec: dict[str, JsonValue]

@@ -26,7 +26,10 @@ SIGNATURE = "SIGNATURE.asc"
 MODEL_SIG = "model.sig"
 METADATA = "metadata.yaml"
 RUN_RECORD = "run.yaml"
+SERVICE_RECORD = "service.yaml"
+GOLDEN = "tests/golden.json"
 SETTINGS = "strata.yaml"
+TRUST = ".strata/trust"
 POLICY = ".strata/trust/policy.yaml"
 BASELINE = ".strata/baseline.json"
 
@@ -123,11 +126,15 @@ def parse_reference(text: str, *, kind: str | None = None) -> Reference:
         kind, text = KINDS[root], rest.rstrip("/")
     if RUN_ID.fullmatch(text) and kind in (None, "run"):
         return Reference("run", text)
+    if kind == "run":
+        raise ValueError(f"'{printable(text)}' is not a run, such as run-2026-11-21-001")
     name, mark, tail = _split(text)
     if not NAME.fullmatch(name):
         raise ValueError(f"'{printable(name)}' is not a name: lower-case letters and digits, joined by single - or _")
     if not mark:
         return Reference(kind, name)
+    if kind == "service":
+        raise ValueError(f"'{printable(text)}' names a version, and services have none")
     if VERSION.fullmatch(tail):
         return Reference(kind, name, version=tail)
     if mark == "@" and tail in STAGES and kind in (None, "model"):

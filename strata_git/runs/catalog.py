@@ -1,4 +1,5 @@
-"""Which plugins there are: the built-in ones by a string, others by the entry-point group `strata_git.plugins`.
+"""Which plugins there are: the built-in ones by a string, the workspace's own by their files in plugins/, others by the
+entry-point group `strata_git.plugins`.
 
 Names are known without importing anything; a plugin's module is imported when it is loaded, its heavy packages when it
 runs.
@@ -8,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from strata_git.errors import MissingExtra, StrataError, UsageError, printable
 from strata_git.runs.plugin import Plugin
+from strata_git.runs.workspace import find_plugin, load_workspace_plugin, workspace_plugins
 
 GROUP = "strata_git.plugins"
 BUILTIN = {"sklearn": "strata_git.runs.plugins.sklearn:SklearnPlugin"}
@@ -32,19 +35,29 @@ class Listed:
     problem: str = ""
 
 
-def plugin_targets() -> dict[str, str]:
-    """Plugin name → `module:attribute`, built-in names first; an entry point never replaces a built-in one."""
+def plugin_targets(workspace: Path | None = None) -> dict[str, str]:
+    """Plugin name → `module:attribute`, or `plugins/FILE` of the workspace. What comes first is never replaced:
+    built-in ones, those of the workspace, those of other packages."""
     from importlib.metadata import entry_points
 
     found = {point.name: point.value for point in sorted(entry_points(group=GROUP), key=lambda one: one.name)}
-    return BUILTIN | {name: target for name, target in found.items() if name not in BUILTIN}
+    own = workspace_plugins(workspace) if workspace else {}
+    files = {name: path.relative_to(workspace).as_posix() for name, path in own.items() if workspace}
+    taken = BUILTIN.keys() | files.keys() | {name.replace("_", "-") for name in files}
+    kept = {name: target for name, target in files.items() if name not in BUILTIN}
+    return BUILTIN | kept | {name: target for name, target in found.items() if name not in taken}
 
 
-def load_plugin(name: str) -> Plugin:
-    """The plugin called `name`; UsageError when there is none, StrataError when it cannot be loaded."""
+def load_plugin(name: str, workspace: Path | None = None) -> Plugin:
+    """The plugin called `name`; UsageError when there is none, StrataError when it cannot be loaded.
+
+    `workspace` is the work tree whose plugins/ counts.
+    """
+    if name not in BUILTIN and workspace and (file := find_plugin(workspace, name)):
+        return load_workspace_plugin(name, file)
     target = BUILTIN.get(name) or plugin_targets().get(name)
     if target is None:
-        known = ", ".join(sorted(plugin_targets()))
+        known = ", ".join(sorted(plugin_targets(workspace)))
         raise UsageError(f"There is no plugin '{printable(name)}'.", hint=f"Installed plugins: {known}.")
     return _loaded(name, target)
 
@@ -60,12 +73,12 @@ def missing_extras(extras: Mapping[str, Sequence[str]]) -> list[str]:
     return [extra for extra, modules in extras.items() if not all(map(_present, modules))]
 
 
-def list_plugins() -> list[Listed]:
+def list_plugins(workspace: Path | None = None) -> list[Listed]:
     """Every plugin, sorted by name; one that cannot be loaded is listed with its problem."""
     listed = []
-    for name, target in sorted(plugin_targets().items()):
+    for name, target in sorted(plugin_targets(workspace).items()):
         try:
-            plugin = _loaded(name, target)
+            plugin = load_plugin(name, workspace)
         except StrataError as error:
             listed.append(Listed(name, target, "", (), (), error.message))
             continue

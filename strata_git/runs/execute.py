@@ -59,15 +59,16 @@ def execute(
     progress: Callable[[int], None] | None = None,
     *,
     open_tracker: OpenTracker | None = None,
+    steps: Callable[[int, int | None], None] | None = None,
 ) -> RunOutcome:
     """Run `spec` in `repo` and record it under runs/.
 
     Raises StrataError (MissingExtra, UsageError among them) for what is wrong before the run has a number; after that
     the outcome tells. `now` fixes the clock, `progress` is told the bytes of inputs hashed, `open_tracker` replaces
-    MLflow.
+    MLflow, `steps` is told how far the plugin says it is (done, and of how much).
     """
     root = repo.require_worktree()
-    plugin = load_plugin(spec.plugin)
+    plugin = load_plugin(spec.plugin, root)
     require(plugin.requires, f"The plugin '{spec.plugin}'")
     if open_tracker is None:
         require(TRACKING)
@@ -83,7 +84,7 @@ def execute(
     started = Started(reserved.id, spec, code, source, killed, environ, root / LOCAL, user, settings.repository)
     with signals_as_interruption() as quiet:
         work = _begin(root, reserved, started, begun)
-        tracker, ended = _work(plugin, work, open_tracker or _mlflow)
+        tracker, ended = _work(plugin, work, open_tracker or _mlflow, steps)
         quiet()
         try:
             outcome = _finish(root, work, ended, tracker, now)
@@ -125,7 +126,9 @@ def _begin(root: Path, reserved: Reservation, run: Started, begun: datetime) -> 
     return _Work(reserved, run, facts, place, log)
 
 
-def _work(plugin: Plugin, work: _Work, open_tracker: OpenTracker) -> tuple[Recorder, _Ended]:
+def _work(
+    plugin: Plugin, work: _Work, open_tracker: OpenTracker, steps: Callable[[int, int | None], None] | None
+) -> tuple[Recorder, _Ended]:
     """Open the tracker and let the plugin work. A tracker that cannot be opened leaves no run."""
     tracker = Recorder()
     try:
@@ -135,10 +138,10 @@ def _work(plugin: Plugin, work: _Work, open_tracker: OpenTracker) -> tuple[Recor
             except StrataError:
                 _forget(work)
                 raise
-            tracker = Recorder(behind, lambda text: work.log.write("run", text))
+            tracker = Recorder(behind, lambda text: work.log.write("run", text), work.artifact_dir)
             if behind is not None:
                 work.reserved.note({"tracker": behind.reference})
-            return tracker, _attempt(plugin, work, tracker)
+            return tracker, _attempt(plugin, work, tracker, steps)
     except KeyboardInterrupt as stopped:
         return tracker, _Ended("interrupted", f"interrupted by {stopped if stopped.args else 'SIGINT'}")
 
@@ -170,10 +173,11 @@ def _artifact_dir(environ: Mapping[str, str], root: Path, reserved: Reservation)
     return place
 
 
-def _attempt(plugin: Plugin, work: _Work, tracker: Recorder) -> _Ended:
+def _attempt(plugin: Plugin, work: _Work, tracker: Recorder, steps: Callable[[int, int | None], None] | None) -> _Ended:
     """How the plugin's work ended, whatever it raised; only a request to stop goes through."""
     log, spec, source = work.log, work.started.spec, work.started.source
-    context = RunContext(tracker, work.artifact_dir, spec.seed, lambda text: log.write("log", text), source)
+    told = {} if steps is None else {"progress": steps}
+    context = RunContext(tracker, work.artifact_dir, spec.seed, lambda text: log.write("log", text), source, **told)
     try:
         tracker.log_params(flattened(spec))
         result = plugin.run(spec, context) or RunResult()

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 from strata_git.errors import StrataError
 
 if TYPE_CHECKING:
+    from logging import Logger
+
     from strata_git.runs.inputs import Dataset
     from strata_git.runs.spec import RunSpec
-    from strata_git.runs.tracking import Tracker
+    from strata_git.runs.tracking import Tracking
 
 
 class Plugin(Protocol):
@@ -82,15 +84,34 @@ class RunResult:
     model: ModelOutput | None = None
 
 
+def _unwatched(done: int, total: int | None = None) -> None:
+    """Nobody watches."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunContext:
-    """All a plugin may touch while it runs."""
+    """All a plugin may touch while it runs.
 
-    tracking: Tracker
+    `log` takes one line for logs.txt; `progress(done, total)` tells whoever watches how far the work is (`total` is
+    None where nobody knows), and is not recorded.
+    """
+
+    tracking: Tracking
     artifact_dir: Path
     seed: int
     log: Callable[[str], None]
     source: Dataset | None = None
+    progress: Callable[[int, int | None], None] = _unwatched
+
+    @property
+    def inputs(self) -> tuple[Dataset, ...]:
+        """The committed artifacts the run reads: reference, digests, metadata and verified files."""
+        return (self.source,) if self.source else ()
+
+    @property
+    def logger(self) -> Logger:
+        """A standard logger whose lines end in logs.txt."""
+        return line_logger(self.log)
 
     @property
     def splits(self) -> tuple[str, ...]:
@@ -112,3 +133,16 @@ class RunContext:
                 "This experiment names no committed dataset.", hint="Set dataset_id, for example iris@v1."
             )
         return self.source.files(split)
+
+
+def line_logger(log: Callable[[str], None]) -> Logger:
+    """A logger of its own (no global one is touched) that hands each record to `log`, its level first."""
+    import logging
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            log(f"{record.levelname.lower()}: {self.format(record)}")
+
+    logger = logging.Logger("strata.run")  # not one of the global ones, which others configure
+    logger.addHandler(Lines())
+    return logger

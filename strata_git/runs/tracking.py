@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 
@@ -35,6 +35,29 @@ class Tracker(Protocol):
         """Show every file below `directory`."""
 
 
+class Tracking(Tracker, Protocol):
+    """What a plugin is handed: a tracker with the short forms that people expect (TFC-0010 3.3)."""
+
+    def log_param(self, name: str, value: object) -> None:
+        """Note one setting of the run."""
+
+    def set_tag(self, name: str, value: str) -> None:
+        """Label the run once."""
+
+    def log_figure(self, figure: Figure, name: str) -> None:
+        """Save a figure (whatever has `savefig`) as `name` below artifact_dir, and show it."""
+
+    def log_dataset(self, name: str, *, source: str, digest: str = "", rows: int | None = None) -> None:
+        """Note data that the plugin brought along; committed datasets are recorded without it."""
+
+
+class Figure(Protocol):
+    """What can be drawn: matplotlib's figures, and others that know how to save themselves."""
+
+    def savefig(self, path: Path, /) -> object:
+        """Write the figure to a file whose ending says the format."""
+
+
 class Adapter(Tracker, Protocol):
     """A tracker that execution opens before a run and closes after it."""
 
@@ -49,10 +72,14 @@ class Adapter(Tracker, Protocol):
 class Recorder:
     """The tracker handed to plugins: remembers every value, then passes it on.
 
-    `note` takes one sentence for the log when the adapter behind fails; it is not asked again for that run.
+    `note` takes one sentence for the log when the adapter behind fails; it is not asked again for that run. `place` is
+    the run's artifact_dir, where figures go.
     """
 
-    def __init__(self, behind: Adapter | None = None, note: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, behind: Adapter | None = None, note: Callable[[str], None] = lambda _: None, place: Path | None = None
+    ) -> None:
+        self._place = place
         self.metrics: dict[str, float] = {}
         self.params: dict[str, object] = {}
         self.tags: dict[str, str] = {}
@@ -82,6 +109,27 @@ class Recorder:
 
     def log_artifacts(self, directory: Path, folder: str = "") -> None:
         self._pass_on(lambda behind: behind.log_artifacts(directory, folder))
+
+    def log_param(self, name: str, value: object) -> None:
+        self.log_params({name: value})
+
+    def set_tag(self, name: str, value: str) -> None:
+        self.set_tags({name: value})
+
+    def log_figure(self, figure: Figure, name: str) -> None:
+        """Raises ValueError for a name that leaves artifact_dir."""
+        relative = PurePosixPath(name)
+        if self._place is None or relative.is_absolute() or ".." in relative.parts or not relative.name:
+            raise ValueError(f"'{name}' is no path below artifact_dir")
+        path = self._place / relative
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path)
+        folder = str(relative.parent)
+        self.log_artifact(path, "" if folder == "." else folder)
+
+    def log_dataset(self, name: str, *, source: str, digest: str = "", rows: int | None = None) -> None:
+        facts = {"source": source, "digest": digest, "rows": rows}
+        self.log_params({f"dataset.{name}.{key}": value for key, value in facts.items() if value not in ("", None)})
 
     def finish(self, status: str) -> None:
         """Close the adapter's side of the run."""

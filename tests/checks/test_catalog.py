@@ -19,7 +19,7 @@ PACKAGE = TESTS.parents[1] / "strata_git" / "checks"
 
 @pytest.mark.parametrize("rule", TABLE, ids=lambda rule: rule.id)
 def test_every_rule_is_well_formed(rule: Rule) -> None:
-    assert re.fullmatch(r"STR-[LYDRMTCSGFIXP]\d{3}", rule.id)
+    assert re.fullmatch(r"STR-[LYDRMTNEUVCSGFIXKPH]\d{3}", rule.id)
     assert re.fullmatch(r"tfc/\d{4}-[a-z-]+\.md#\d+\.\d+", rule.anchor)
     assert rule.severity in set(Severity)
     assert rule.summary.endswith(".")
@@ -29,7 +29,7 @@ def test_every_rule_is_well_formed(rule: Rule) -> None:
 
 def test_ids_are_unique_and_in_order() -> None:
     assert len(RULES) == len(catalog._TABLE)
-    for family in "LYDRMTCSGFIXP":
+    for family in "LYDRMTNEUVCSGFIXKPH":
         ids = [rule for rule in RULES if rule[4] == family]
         assert ids == sorted(ids)
 

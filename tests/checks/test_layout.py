@@ -10,7 +10,6 @@ import pytest
 
 from strata_git.checks.engine import judge_workspace
 from strata_git.checks.layout import judge_places
-from strata_git.contracts.layout import Artifact
 from strata_git.repo.tree import MemoryTree
 from tests.checks.judging import IRIS, judge, only, rules, told
 from tests.support import artifacts
@@ -134,11 +133,10 @@ def test_a_wrong_directory_is_told_once() -> None:
     assert rules(judge_places(paths)) == ["STR-L011"]
 
 
-def test_a_services_names_are_judged_and_nothing_else_of_it() -> None:
-    service = Artifact("service", "scoring")
-    good, bad = {f"{service.path}/service.yaml": b"a: &a 1"}, {f"{service.path}/aux.py": b""}
+def test_a_services_names_are_judged() -> None:
+    good = artifacts.service()
     assert told(good) == []
-    assert told(bad) == ["STR-L005"]
+    assert told(good | {"services/scoring/aux.py": b""}) == ["STR-L005"]
     assert judge(good).summary["reference"] == "services/scoring"
 
 
@@ -223,3 +221,9 @@ def test_importing_the_doors_loads_neither_yaml_nor_pydantic() -> None:
     environ = {name: value for name, value in os.environ.items() if not name.startswith("COV")}
     done = subprocess.run([sys.executable, "-c", code], env=environ, capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_what_belongs_to_one_machine_is_not_committed() -> None:
+    assert workspace_told({".strata/local/mlflow.db": b"", ".strata/local/pending/x": b""}) == ["STR-L023"]
+    assert workspace_told({".env": b"A=1\n"}) == ["STR-L023"]
+    assert workspace_told({".env.example": b"A=1\n", ".strata/trust/keys/a.asc": b"", ".strata/localities": b""}) == []

@@ -84,3 +84,19 @@ def test_only_what_is_touched_or_cites_it_is_judged() -> None:
 def test_summaries_of_another_shape_are_passed_over() -> None:
     odd = {"x": {"inputs": ["text", {"digest": 1}], "run": 3}, "y": {"inputs": None}}
     assert rules(judge_links(odd)) == ["STR-X001"]
+
+
+def test_a_models_file_has_the_size_that_its_run_recorded() -> None:
+    size = workspace()[FOREST]["artifact_bytes"]
+    assert isinstance(size, int)
+    finding = only(judge_links(changed(FOREST, artifact_bytes=size + 1)))
+    assert (finding.rule, finding.path) == ("STR-F004", "models/forest/v1/model.skops")
+    assert finding.message == f"has {size + 1} bytes here, {size} in {RUN}"
+    assert judge_links(changed(FOREST, artifact_bytes=None)) == ()
+
+
+def test_a_models_figures_are_those_its_run_measured() -> None:
+    finding = only(judge_links(changed(FOREST, metrics={"accuracy": 0.99, "other": 1.0})))
+    assert (finding.rule, finding.severity, finding.path) == ("STR-X007", "warning", "models/forest/v1/metrics.yaml")
+    assert finding.message == f"metric 'accuracy' is 0.99 here, 0.9 in {RUN}"
+    assert judge_links(changed(RUN, metrics={})) == ()

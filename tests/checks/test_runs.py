@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from strata_git.checks.engine import judge_artifact
+from strata_git.load import dump_json, dump_yaml
 from tests.checks.judging import RUN, WithoutObjects, judge, only, pointer, told
 from tests.support import artifacts
 from tests.support.artifacts import ABSENT
@@ -128,3 +129,28 @@ def test_a_record_stored_with_lfs_cannot_be_judged_and_is_told() -> None:
     files[RECORD] = pointer(hashlib.sha256(body).hexdigest(), len(body))
     finding = only(judge(files).findings)
     assert (finding.rule, finding.path) == ("STR-F002", RECORD)
+
+
+def system(**keys: object) -> dict[str, bytes]:
+    return artifacts.run(extra={"system.json": dump_json({**artifacts.SYSTEM, **keys})})
+
+
+def test_a_system_may_say_more_but_nothing_personal() -> None:
+    assert told(system(gpu="none", cpus=2)) == []
+    for key in ("user", "Hostname", "env"):
+        finding = only(judge(system(**{key: "x"})).findings)
+        assert (finding.rule, finding.severity, finding.message) == ("STR-R008", "warning", f"tells '{key}'")
+
+
+@pytest.mark.parametrize(("key", "value"), [("plugin", "other"), ("experiment", "other"), ("seed", 8)])
+def test_record_and_config_agree(key: str, value: object) -> None:
+    config = dump_yaml({**artifacts.CONFIG, key: value})
+    finding = only(judge(artifacts.run(extra={"config.yaml": config})).findings)
+    assert (finding.rule, finding.path) == ("STR-R009", f"{RUN.path}/config.yaml")
+    assert finding.line > 0
+
+
+def test_record_and_system_agree_on_the_seed() -> None:
+    finding = only(judge(system(seed=8)).findings)
+    assert (finding.rule, finding.message) == ("STR-R009", "seed is 8 here, 7 in run.yaml")
+    assert told(artifacts.run(metadata={"seed": None})) == []

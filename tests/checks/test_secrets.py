@@ -284,3 +284,11 @@ def test_no_bytes_break_it(data: bytes) -> None:
 
 def test_utf16_is_read_too() -> None:
     assert [one.kind for one in scan(f"x = {SECRET}\n".encode("utf-16"))] == ["a GitHub token"]
+
+
+def test_no_pattern_takes_for_ever_by_its_alternatives() -> None:
+    """(a|aa)(a|aa)... tries every way to cut a text into ones and twos."""
+    assert secrets.complaint("(a|aa)" * 4) is not None
+    assert secrets.complaint("((a|aa)(a|aa))(a|aa)(a|aa)") is not None
+    assert secrets.complaint("(fake|dummy)-[a-z]+") is None
+    assert secrets.complaint("fake|dummy|example|placeholder") is None

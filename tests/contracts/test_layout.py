@@ -183,3 +183,9 @@ def test_the_gate_modules_import_only_the_standard_library():
     code = "import sys, strata_git.contracts.layout, strata_git.contracts.tree; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     assert not {"pydantic", "yaml", "strata_git.load"} & set(loaded)
+
+
+@pytest.mark.parametrize("text", ["runs/is#v1", "runs/iris", "runs/run-2026-11-21-001@v1", "services/scoring@v1"])
+def test_runs_and_services_have_no_versions(text: str) -> None:
+    with pytest.raises(ValueError, match=r"not a run|services have none"):
+        parse_reference(text)

@@ -13,11 +13,20 @@ from strata_git.cli.main import COMMANDS
 ROOT = Path(__file__).parent.parent.parent
 DOCUMENTS = [
     ROOT / name
-    for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "docs/shortcomings.md", "docs/secret-scanning.md")
+    for name in (
+        "README.md",
+        "ARCHITECTURE.md",
+        "CHANGELOG.md",
+        "docs/shortcomings.md",
+        "docs/secret-scanning.md",
+        "docs/hooks.md",
+        "docs/model-signatures.md",
+        "docs/trust.md",
+    )
 ]
 TEXTS = [*DOCUMENTS, *sorted((ROOT / "tfc").glob("*.md")), ROOT / "templates/workspace/README.md"]
 SAID = re.compile(r"`git strata ([a-z][a-z-]*)")
-LATER = {"resolve", "retire", "runs"}
+LATER = {"retire", "runs", "service"}
 """Commands that a contract names before they exist; told in docs/shortcomings.md."""
 
 

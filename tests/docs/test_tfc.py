@@ -11,8 +11,9 @@ import pytest
 
 from strata_git import load
 from strata_git.checks.catalog import RULES
+from strata_git.checks.plugins import judge_plugin
 from strata_git.config import SettingsError, load_settings
-from strata_git.contracts import dataset, experiment, model, prompt, run
+from strata_git.contracts import chain, dataset, experiment, model, pipeline, policy, prompt, run, service
 from strata_git.contracts.base import ContractError, parse
 from strata_git.contracts.layout import parse_reference
 from strata_git.integrity import checksums
@@ -21,17 +22,22 @@ from strata_git.ledger.names import parse_name
 TFC = Path(__file__).parents[2] / "tfc"
 TEXTS = {path.name: path.read_text() for path in sorted(TFC.glob("*.md"))}
 MODELS = {
+    "chain": chain.Chain,
     "dataset-metadata": dataset.DatasetMetadata,
     "experiment": experiment.Experiment,
+    "golden": service.GoldenPredictions,
     "metrics": run.RunMetrics,
     "model-card": model.ModelCard,
     "model-metadata": model.ModelMetadata,
     "model-metrics": model.ModelMetrics,
+    "pipelines": pipeline.Pipelines,
     "prompt": prompt.PromptBody,
     "prompt-metadata": prompt.PromptMetadata,
     "run-config": experiment.RunConfig,
     "run-record": run.RunRecord,
+    "service": service.Service,
     "system": run.System,
+    "trust-policy": policy.TrustPolicy,
 }
 FENCE = re.compile(r'^```(\w+)(?: ([\w-]+))?(?: (invalid)(?:="([^\n]*)")?)?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
@@ -61,6 +67,9 @@ def refusals(example: Example) -> list[str | None]:
     """What is said against the block, or against each of its lines; None for what is accepted."""
     if example.contract == "checksums":
         return [said_by(lambda: checksums.parse(example.body.encode()))]
+    if example.contract == "plugin":
+        told = judge_plugin("plugins/majority.py", example.body.encode()).findings
+        return ["; ".join(finding.message for finding in told) or None]
     if example.contract == "settings":
         return [said_by(lambda: load_settings(example.body.encode()))]
     if example.contract == "reference":

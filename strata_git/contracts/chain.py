@@ -1,0 +1,198 @@
+"""A chain, `chains/*.yaml` (TFC-0011 section 4): documents in, steps with prompts, outputs; and its expressions.
+
+The grammar of `${...}` is here, so that whoever runs a chain and whoever judges it read the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, JsonValue, model_validator
+
+from strata_git.contracts.base import Checked, Contract, Label, Many, Name, OrBare, Text, reference
+from strata_git.contracts.prompt import Word
+
+SOURCES = ("chunk", "document", "run", "all")
+"""What an expression may begin with, beside the outputs of earlier steps."""
+FIELDS = {
+    "chunk": frozenset({"id", "text", "index", "start", "end", "tokens"}),
+    "document": frozenset({"id", "text", "name", "uri", "type", "sha256", "bytes", "modified"}),
+    "run": frozenset({"id", "started", "seed"}),
+}
+"""What there is to know of a chunk, of the document it was cut from, and of the run."""
+
+_EXPRESSION = re.compile(r"\$\{([^{}]*)\}")
+_PATH = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
+_READ = re.compile(rf"\s*({_PATH})\s*")
+_JOIN = re.compile(rf'\s*join\(\s*({_PATH})\s*,\s*("(?:[^"\\]|\\[nt"\\])*")\s*\)\s*')
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """`${chunk.text}` or `${join(all.summary, "\\n")}`: the path in words, and the separator of a join."""
+
+    text: str
+    path: tuple[str, ...]
+    separator: str | None = None
+
+    @property
+    def gathers(self) -> bool:
+        """Whether it stands for what a step gave for all chunks, so that its own step runs once, after all of them."""
+        return self.path[0] == "all"
+
+
+def expressions(text: str) -> Iterator[Expression]:
+    """The expressions in a text; `$${` is a `${` that stands for itself. Raises ValueError for one that is none."""
+    import json
+
+    bare = text.replace("$${", "")
+    for found in _EXPRESSION.finditer(bare):
+        inner = found[1]
+        if read := _READ.fullmatch(inner):
+            yield Expression(found[0], tuple(read[1].split(".")))
+        elif join := _JOIN.fullmatch(inner):
+            yield Expression(found[0], tuple(join[1].split(".")), json.loads(join[2]))
+        else:
+            raise ValueError(f"'{found[0]}' is neither a value such as ${{chunk.text}} nor a join")
+    if "${" in _EXPRESSION.sub("", bare):
+        raise ValueError("a ${ has no } (write $${ for the characters themselves)")
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+Patterns = Annotated[Many[Text], BeforeValidator(_listed), OrBare(r"\S")]
+"""A list of patterns; a lone one will do."""
+
+
+class Documents(Contract):
+    """Which documents: a connector of strata.yaml, and the patterns of the names that are taken (and left)."""
+
+    connector: Name
+    select: Patterns = ("**/*",)
+    exclude: Patterns = ()
+    limit: int | None = Field(default=None, ge=1)
+
+
+class Chunking(Contract):
+    """How documents are cut: into pieces of at most `max` tokens (or other units), of which `overlap` come twice."""
+
+    by: Literal["tokens", "characters", "sentences", "lines", "document"] = "tokens"
+    max: int = Field(default=800, ge=1)
+    overlap: int = Field(default=0, ge=0)
+    tokenizer: Label | None = None
+
+    @model_validator(mode="after")
+    def _moves_on(self) -> Self:
+        if self.overlap >= self.max:
+            raise ValueError("overlap: must be less than max")
+        return self
+
+
+class Retry(Contract):
+    """How often a call that failed for a while is made again, and how long is waited at first."""
+
+    attempts: int = Field(default=3, ge=1, le=20)
+    wait_ms: int = Field(default=500, ge=0, le=600_000)
+
+
+class Step(Contract):
+    """One prompt, asked for every chunk; or once, where its input gathers (`${all.…}`).
+
+    `input` gives the prompt's variables. `output` is the name under which later steps find the answer (the step's id
+    when left out). `on_error`: `fail` ends the run, `skip` leaves the chunk out, `default` answers with `default`.
+    """
+
+    id: Word
+    prompt: Annotated[str, reference("prompt")]
+    input: dict[Word, JsonValue] = Field(default_factory=dict)
+    inference: Name = "default"
+    params: dict[Label, JsonValue] = Field(default_factory=dict)
+    output: Word | None = None
+    format: Literal["text", "json"] = "text"
+    on_error: Literal["fail", "skip", "default"] | None = None
+    default: JsonValue = None
+    retry: Retry | None = None
+    concurrency: int | None = Field(default=None, ge=1, le=1024)
+
+
+def _file(value: str) -> str:
+    for expression in expressions(value):
+        if expression.path[0] != "run":
+            raise ValueError(f"{expression.text} cannot be part of a file's name")
+    if value.startswith("/") or ".." in value.split("/") or "\\" in value:
+        raise ValueError("must be a path inside the run's artifacts")
+    return value
+
+
+class Output(Contract):
+    """Where answers go: to a sink of strata.yaml, or to a file among the run's artifacts."""
+
+    export: Name | None = None
+    save: Annotated[str, Checked(_file, r"\S", "a path inside the run's artifacts")] | None = None
+    source: Word | None = Field(default=None, alias="from")
+    form: Literal["jsonl", "csv", "parquet", "json", "text"] | None = Field(default=None, alias="as")
+
+    @model_validator(mode="after")
+    def _goes_somewhere(self) -> Self:
+        if (self.export is None) == (self.save is None):
+            raise ValueError("an output has either export (a sink) or save (a file)")
+        return self
+
+
+class Chain(Contract):
+    """chains/*.yaml: the whole of a chain."""
+
+    name: Name
+    description: Text | None = None
+    seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
+    inputs: Documents
+    chunking: Chunking = Chunking()
+    concurrency: int = Field(default=1, ge=1, le=1024)
+    on_error: Literal["fail", "skip"] = "fail"
+    steps: Many[Step] = Field(min_length=1)
+    outputs: Many[Output] = ()
+    tags: dict[Label, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _reads_what_there_is(self) -> Self:
+        known: set[str] = set()
+        for place, step in enumerate(self.steps):
+            name = step.output or step.id
+            if name in known or name in SOURCES:
+                raise ValueError(f"steps.{place}.id: '{name}' is taken")
+            for key, value in step.input.items():
+                _judge_value(f"steps.{place}.input.{key}", value, known)
+            known.add(name)
+        for place, output in enumerate(self.outputs):
+            if output.source is not None and output.source not in known:
+                raise ValueError(f"outputs.{place}.from: there is no step '{output.source}'")
+        return self
+
+
+def _judge_value(key: str, value: JsonValue, known: set[str]) -> None:
+    if isinstance(value, str):
+        try:
+            for expression in expressions(value):
+                _judge_path(expression, known)
+        except ValueError as error:
+            raise ValueError(f"{key}: {error}") from None
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for name, part in inner:
+        _judge_value(f"{key}.{name}", part, known)
+
+
+def _judge_path(expression: Expression, known: set[str]) -> None:
+    first, *rest = expression.path
+    if first in FIELDS and (len(rest) != 1 or rest[0] not in FIELDS[first]):
+        raise ValueError(f"{expression.text}: a {first} has {', '.join(sorted(FIELDS[first]))}")
+    if first == "all" and (not rest or rest[0] not in known):
+        raise ValueError(f"{expression.text}: no earlier step is called '{rest[0] if rest else ''}'")
+    if first not in SOURCES and first not in known:
+        raise ValueError(f"{expression.text}: neither a source ({', '.join(SOURCES)}) nor an earlier step")
+    if expression.separator is not None and first != "all":
+        raise ValueError(f"{expression.text}: only all.STEP can be joined")
