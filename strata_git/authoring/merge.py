@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from strata_git.contracts.layout import artifact_of
+from strata_git.errors import printable
 from strata_git.repo.command import Repository
 from strata_git.repo.files import write_file
 from strata_git.repo.staged import commit_parents
@@ -30,7 +31,8 @@ class Conflict(Exception):
     """Both sides changed the value at `path`, differently."""
 
     def __init__(self, path: tuple[str, ...]) -> None:
-        super().__init__(f"both sides changed '{'.'.join(path)}'" if path else "both sides changed all of it")
+        place = f"'{printable('.'.join(path))}'" if path else "all of it"
+        super().__init__(f"both sides changed {place}")
         self.path = path
 
 

@@ -7,24 +7,29 @@ broken version can always be taken down.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from strata_git.checks.finding import Finding
 from strata_git.config import Settings
-from strata_git.contracts.layout import CHECKSUMS, NAME, POLICY, SIGNATURE, STAGES, Artifact, artifact_of
+from strata_git.contracts.layout import CHECKSUMS, NAME, SIGNATURE, STAGES, Artifact, artifact_of
 from strata_git.errors import StrataError, printable
 from strata_git.integrity.checksums import digest
-from strata_git.integrity.gpg import Gpg
 from strata_git.integrity.signer import SignatureVerdict
+from strata_git.ledger.approval import Approval, Wanted, fitting
 from strata_git.ledger.event import Event
-from strata_git.ledger.events import Author, Draft, Ledger, read_ledger, write_events, write_notes
+from strata_git.ledger.events import Ledger, read_ledger
 from strata_git.ledger.evidence import gather
 from strata_git.ledger.gate import MoveFacts, judge_move
-from strata_git.ledger.signing import UserKeys, Verifier, signer_for
+from strata_git.ledger.governed import judge_new, writing_keys
+from strata_git.ledger.noting import write_notes
+from strata_git.ledger.seen import record_seen
+from strata_git.ledger.signing import Verifier, artifact_gpg, signer_for
 from strata_git.ledger.stages import EXPERIMENTAL, PRODUCTION, is_upward, next_stage
 from strata_git.ledger.state import ModelState
+from strata_git.ledger.trust import Trust, unprotected_as_error
+from strata_git.ledger.writing import Author, Draft, write_events
 from strata_git.repo.command import Repository
 from strata_git.repo.history import first_appearances, is_shallow
 from strata_git.repo.staged import staged_changes
@@ -43,7 +48,8 @@ class Promotion:
     """What was recorded: `artifact` moved from `origin` to `target` by `events`, in their order.
 
     `commit` introduced the version, `digest` is that of its CHECKSUMS.txt. `displaced` is the version that left
-    production for it. `unnoted` says why notes could not be written (`""`: they were); the next promotion adds them.
+    production for it, `approvals` are those that the events name. `unnoted` says why notes could not be written
+    (`""`: they were); the next promotion adds them.
     """
 
     artifact: Artifact
@@ -54,6 +60,7 @@ class Promotion:
     digest: str
     events: tuple[Event, ...]
     unnoted: str = ""
+    approvals: tuple[Approval, ...] = ()
 
 
 class Refused(StrataError):
@@ -81,17 +88,77 @@ def promote(
     now: datetime | None = None,
     judge: Judge | None = None,
     verifier: Verifier | None = None,
+    require_trust: bool = False,
 ) -> Promotion:
     """Move a version of `model` (default: the highest) to the stage `to` (default: the next one up).
 
     `key` names the signing key (default: strata.yaml's, then git's), `terminal` where its passphrase may be asked for;
-    `judge` is doctor, `verifier` judges signatures of events. Raises Refused with findings when the version may not
-    move, StrataError when the move cannot be made; nothing is written then.
+    `judge` is doctor, `verifier` judges signatures of events (default: the keys of the trust policy, else the user's
+    own). With `require_trust` nothing moves but under a pinned policy. Raises Refused with findings when the version
+    may not move, StrataError when the move cannot be made; nothing is written then.
     """
     moment = now or datetime.now(UTC)
-    head = _require_head(repo, settings)
-    keys = verifier or UserKeys(repo)
-    ledger = read_ledger(repo, keys, repository=settings.repository, model=model, now=moment)
+    plan = plan_move(
+        repo, settings, model, version, to, now=moment, judge=judge, verifier=verifier, require_trust=require_trust
+    )
+    trust = plan.ledger.trust
+    keys = verifier or writing_keys(repo, trust)
+    if plan.origin == plan.target:  # perhaps the end of a promotion that was cut short: what it lacks is not refused
+        noted_events(repo, plan.state.events)
+        mark_seen(repo, verifier, settings.repository, model, moment)
+    if findings := judge_move(plan.facts):
+        raise Refused(plan.artifact, plan.target, findings)
+    signer = signer_for(repo, key=key, configured=settings.signing_key, terminal=terminal)
+    artifact, target, state, release = plan.artifact, plan.target, plan.state, plan.release
+    approvals = fitting(plan.ledger.approvals_of(model), plan.wanted, next_moment(state, moment))
+    named = tuple(each.oid for each in approvals)
+    author = Author(signer, keys, settings.repository, plan.head, moment, reason, plan.wanted.policy, named)
+    recorded = plan.ledger.heads.get(model)
+
+    def allowed(written: tuple[Event, ...]) -> None:
+        told = judge_new(repo, trust, state, written, plan.ledger.approvals, now=int(moment.timestamp()))
+        if told:
+            raise Refused(artifact, target, [complaint.finding(model) for complaint in told])
+
+    drafts = _drafts(state, artifact.version, target, release)
+    events = write_events(repo, state, drafts, author, recorded=recorded, judge=allowed)
+    unnoted = noted_events(repo, [*state.events, *events])
+    mark_seen(repo, verifier, settings.repository, model, moment)
+    return Promotion(
+        artifact, plan.origin, target, displaced_by(state, artifact.version, target), release.commit, release.digest,
+        events, unnoted, approvals,
+    )  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A move that somebody wants to make: what it is, what is known about it, and what approvals of it have to name.
+
+    `head` is the commit it is judged at, `release` what events will say of the version.
+    """
+
+    head: str
+    artifact: Artifact
+    origin: str
+    target: str
+    ledger: Ledger
+    facts: MoveFacts
+    release: Draft
+    wanted: Wanted
+
+    @property
+    def state(self) -> ModelState:
+        """The model's state before the move."""
+        return self.ledger.model(self.artifact.name)
+
+
+def plan_move(
+    repo: Repository, settings: Settings, model: str, version: str | None, to: str | None, *, now: datetime,
+    judge: Judge | None, verifier: Verifier | None, require_trust: bool = False,
+) -> Plan:  # fmt: skip
+    """Find out which move is meant, and everything that is to be judged about it. Raises StrataError as `promote`."""
+    head = require_head(repo, settings)
+    ledger = read_ledger(repo, verifier, repository=settings.repository, model=model, now=now)
     state = ledger.model(model)
     listed = _listed(repo, head, model)
     artifact = Artifact("model", model, version or max(listed, key=lambda name: int(name[1:])))
@@ -101,17 +168,11 @@ def promote(
     origin = stage_of(state, artifact.version)
     target = _target(artifact, origin, to)
     facts, release = _facts(repo, settings, head, artifact, origin, target, ledger, judge)
-    if findings := judge_move(facts):
-        raise Refused(artifact, target, findings)
-    signer = signer_for(repo, key=key, configured=settings.signing_key, terminal=terminal)
-    author = Author(signer, keys, settings.repository, head, moment, reason)
-    events = write_events(
-        repo, state, _drafts(state, artifact.version, target, release), author, recorded=ledger.heads.get(model)
-    )
-    return Promotion(
-        artifact, origin, target, _displaced(state, artifact.version, target), release.commit, release.digest, events,
-        _note(repo, [*state.events, *events]),
-    )  # fmt: skip
+    dangers = _dangers(repo, head, artifact, origin, target, ledger.trust)
+    facts = replace(facts, trust=_unfit(ledger.trust, require_trust), dangers=dangers)
+    policy = ledger.trust.policy.digest if ledger.trust.policy else None
+    wanted = wanted_move(state, artifact.version, target, release, repository=settings.repository, policy=policy)
+    return Plan(head, artifact, origin, target, ledger, facts, release, wanted)
 
 
 def in_production(repo: Repository, settings: Settings, model: str, *, verifier: Verifier | None = None) -> str:
@@ -128,7 +189,32 @@ def stage_of(state: ModelState, version: str) -> str:
     return placed.stage if placed else EXPERIMENTAL
 
 
-def _require_head(repo: Repository, settings: Settings) -> str:
+def wanted_move(
+    state: ModelState, version: str, target: str, release: Draft, *, repository: str, policy: str | None = None
+) -> Wanted:
+    """A move that is not made yet, as approvals have to name it; `policy` is the digest of the policy in force."""
+    placed = state.versions.get(version)
+    displaced = displaced_by(state, version, target)
+    return Wanted(
+        state.model, version, stage_of(state, version), target, release.digest,
+        placed.moved_by if placed else None, state.versions[displaced].since.oid if displaced else None, policy,
+        repository,
+    )  # fmt: skip
+
+
+def next_moment(state: ModelState, now: datetime) -> int:
+    """The date (Unix time) that the next event of a model would bear."""
+    return max(int(now.timestamp()), state.head.when + 1 if state.head else 0)
+
+
+def mark_seen(repo: Repository, keys: Verifier | None, repository: str, model: str, now: datetime) -> None:
+    """Move this clone's high-water mark to what the ledger holds of a model now."""
+    ledger = read_ledger(repo, keys, repository=repository, model=model, now=now)
+    record_seen(repo, ledger.state, policy=ledger.trust.policy.version if ledger.trust.policy else 0)
+
+
+def require_head(repo: Repository, settings: Settings) -> str:
+    """The commit that events are judged at; StrataError where none can be written."""
     head = repo.head()
     if head is None:
         raise StrataError("There is no commit yet, so there is nothing to promote.", hint="Commit the model first.")
@@ -180,7 +266,7 @@ def _facts(
     introduced = introductions(repo, head, artifact.name)
     commit = introduced[artifact.version]
     release, registered = _release(repo, ledger.model(artifact.name), artifact, commit)
-    files = commit_tree(repo, head, [artifact.path, POLICY])
+    files = commit_tree(repo, head, [artifact.path])
     sums = _blob(files, f"{artifact.path}/{CHECKSUMS}")
     verdict = _verdict(repo, head, artifact, judge) if is_upward(origin, target) else None
     return MoveFacts(
@@ -196,7 +282,7 @@ def _facts(
         registered=registered,
         companions=tuple(v for v, other in introduced.items() if other == commit and v != artifact.version),
         ledger=ledger.model(artifact.name).complaints,
-        policy=files.get(POLICY) is not None,
+        transitions=ledger.trust.policy.transitions if ledger.trust.policy else None,
     ), release  # fmt: skip
 
 
@@ -243,12 +329,31 @@ def _signatures(
     armored = _blob(files, f"{artifact.path}/{SIGNATURE}")
     if armored is None:
         return None
-    return tuple(Gpg(None, environ=repo.environ).verify_detached(sums or b"", armored))
+    return tuple(artifact_gpg(repo).verify_detached(sums or b"", armored))
 
 
 def _blob(files: ListedTree, path: str) -> bytes | None:
     entry = files.get(path)
     return files.read(entry, LIMIT) if entry is not None else None
+
+
+def _dangers(
+    repo: Repository, head: str, artifact: Artifact, origin: str, target: str, trust: Trust
+) -> tuple[str, ...]:
+    """What a scan finds in the version's files, where the policy asks for one."""
+    rule = trust.policy.rule_for(artifact.name, origin, target) if trust.policy else None
+    if trust.policy is None or rule is None or "scan" not in rule.requires:
+        return ()
+    from strata_git.doctor.dangers import dangers_of
+
+    return dangers_of(repo, head, artifact, trust.policy.pickle_imports)
+
+
+def _unfit(trust: Trust, required: bool) -> tuple[Finding, ...]:
+    """What of the trust policy stands against moving anything: it cannot be followed, or is asked for and absent."""
+    if trust.state == "trusted" or (trust.state == "unprotected" and not required):
+        return ()
+    return unprotected_as_error(trust)
 
 
 # -- what is written -----------------------------------------------------------------------------------------------
@@ -263,7 +368,7 @@ def _drafts(state: ModelState, version: str, target: str, release: Draft) -> lis
     move = replace(release, origin=origin, target=target)
     if origin != EXPERIMENTAL:
         drafts.append(replace(move, leaving=True))
-    if displaced := _displaced(state, version, target):
+    if displaced := displaced_by(state, version, target):
         record = state.versions[displaced].since.record
         assert record is not None  # noqa: S101 - a version is placed by an event that could be read
         drafts.append(
@@ -272,12 +377,13 @@ def _drafts(state: ModelState, version: str, target: str, release: Draft) -> lis
     return [*drafts, move]
 
 
-def _displaced(state: ModelState, version: str, target: str) -> str | None:
+def displaced_by(state: ModelState, version: str, target: str) -> str | None:
+    """The version that leaves production when `version` moves to `target`."""
     return state.production if target == PRODUCTION and state.production != version else None
 
 
-def _note(repo: Repository, events: Sequence[Event]) -> str:
-    """Note the new events, and old ones that a crash left without a note. The tags are truth, so a failure is told."""
+def noted_events(repo: Repository, events: Sequence[Event]) -> str:
+    """Note the new events, and old ones that a crash left without a note; why it could not be done."""
     try:
         write_notes(repo, events)
     except StrataError as error:

@@ -78,16 +78,19 @@ def as_changes(repo: Repository, changes: Sequence[Change], seals: Sequence[Seal
 
 
 def write_seals(repo: Repository, seals: Sequence[Seal]) -> None:
-    """Put the lists into the index the commit is made from and into the working tree, and note them for `settle`."""
+    """Put the lists into the working tree and the index the commit is made from, and note them for `settle`.
+
+    Files come first: where this is ended half way, the next commit finds lists to be staged, and none that is missing.
+    """
     if not seals:
         return
-    lines = b"".join(f"100644 {seal.oid}\t".encode() + os.fsencode(seal.path) + b"\0" for seal in seals)
-    repo.git("update-index", "--add", "-z", "--index-info", input=lines)
     root = repo.require_worktree()
     for seal in seals:
         target = root / seal.path
         target.parent.mkdir(parents=True, exist_ok=True)
         write_file(target, seal.data)
+    lines = b"".join(f"100644 {seal.oid}\t".encode() + os.fsencode(seal.path) + b"\0" for seal in seals)
+    repo.git("update-index", "--add", "-z", "--index-info", input=lines)
     note_sealed(repo, {seal.path: seal.oid for seal in seals})
 
 

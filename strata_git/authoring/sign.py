@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
 
 from strata_git.authoring.checksum import hash_directory, is_released
 from strata_git.authoring.verify import user_gpg
@@ -11,10 +13,14 @@ from strata_git.config import load_settings
 from strata_git.contracts.layout import CHECKSUMS, SETTINGS, SIGNATURE, Artifact
 from strata_git.errors import StrataError, printable
 from strata_git.integrity import checksums
-from strata_git.integrity.armor import ArmorError, append_block
+from strata_git.integrity.armor import ArmorError, append_block, packets
+from strata_git.integrity.ssh import ARTIFACTS
 from strata_git.repo.command import Repository
 from strata_git.repo.files import write_file
 from strata_git.repo.worktree import read_plain
+
+if TYPE_CHECKING:
+    from strata_git.integrity.gpg import Gpg
 
 _LIST_LIMIT = 64 << 20
 _SIGNATURE_LIMIT = 1 << 20
@@ -42,16 +48,10 @@ def sign_artifacts(
     match its directory or the key cannot be used; then nothing was written.
     """
     root = repo.require_worktree()
-    lists = {artifact: _true_list(repo, artifact) for artifact in artifacts}
+    lists = {artifact: true_list(repo, artifact) for artifact in artifacts}
     gpg = user_gpg(repo)
     wanted = key or load_settings(read_plain(repo, SETTINGS)).signing_key or repo.user_config("user.signingkey") or ""
-    if wanted.startswith(("ssh-", "key::", "~/", "/")):
-        raise StrataError(
-            f"'{printable(wanted[:60])}' is an SSH key; {SIGNATURE} holds OpenPGP signatures.",
-            hint="Name a GPG key: git strata sign --key FINGERPRINT ...",
-        )
-    found = gpg.find_key(wanted)
-    user = found.users[0] if found.users else ""
+    sign, fingerprint, user = _signer(repo, gpg, wanted, terminal)
     results: list[Signed] = []
     files: dict[Artifact, bytes] = {}
     for artifact, listed in lists.items():
@@ -62,19 +62,34 @@ def sign_artifacts(
                 f"{artifact.path}/{SIGNATURE} holds a signature that is bad or cannot be read; none is added to it.",
                 hint=f"git strata verify {artifact.reference}",
             )
-        added = not any(v.good and found.fingerprint in (v.primary, v.fingerprint) for v in verdicts)
+        added = not any(v.good and fingerprint in (v.primary, v.fingerprint) for v in verdicts)
         if added:
-            block = gpg.sign_detached(listed, found.fingerprint, terminal=terminal)
+            block = sign(listed)
+            if not fingerprint:
+                fingerprint, user = packets(block)[0].issuer, gpg.verify_detached(listed, block)[0].user
+            added = not any(verdict.good and verdict.primary == fingerprint for verdict in verdicts)
+        if added:
             files[artifact] = _appended(artifact, existing, block)
         released = is_released(repo, artifact)
-        results.append(Signed(artifact, checksums.digest(listed), found.fingerprint, user, added, released))
+        results.append(Signed(artifact, checksums.digest(listed), fingerprint, user, added, released))
     for artifact, data in files.items():
         write_file(root / artifact.path / SIGNATURE, data)
     return results
 
 
-def _true_list(repo: Repository, artifact: Artifact) -> bytes:
-    """CHECKSUMS.txt, when it is sound and says what the directory holds."""
+def _signer(repo: Repository, gpg: Gpg, wanted: str, terminal: str | None) -> tuple[Callable[[bytes], bytes], str, str]:
+    """What signs, with the key's fingerprint and user; of an SSH key these are known when it has signed."""
+    from strata_git.ledger.signing import names_ssh_key, signer_for
+
+    if names_ssh_key(repo, wanted):
+        return signer_for(repo, key=wanted, namespace=ARTIFACTS).sign, "", ""
+    found = gpg.find_key(wanted)
+    sign = partial(gpg.sign_detached, key=found.fingerprint, terminal=terminal)
+    return sign, found.fingerprint, found.users[0] if found.users else ""
+
+
+def true_list(repo: Repository, artifact: Artifact) -> bytes:
+    """CHECKSUMS.txt, when it is sound and says what the directory holds; StrataError otherwise."""
     root = repo.require_worktree() / artifact.path
     listed = read_plain(repo, f"{artifact.path}/{CHECKSUMS}", _LIST_LIMIT)
     if listed is None:

@@ -12,9 +12,7 @@ from strata_git.checks.signatures import judge_signatures
 from strata_git.contracts.layout import CHECKSUMS, SIGNATURE, Artifact
 from strata_git.doctor.cache import Cache
 from strata_git.doctor.subject import Subject
-from strata_git.errors import StrataError
 from strata_git.integrity import armor, checksums
-from strata_git.integrity.keyring import keyring_state
 from strata_git.integrity.signer import SignatureVerdict
 from strata_git.repo.command import Repository
 
@@ -24,25 +22,29 @@ FRESH = 3600.0
 
 def signature_facts(
     repo: Repository, judged: Mapping[Artifact, Judgement], cache: Cache, subject: Subject | None = None,
-    *, now: float | None = None,
+    *, now: float | None = None, repository: str = "",
 ) -> dict[Artifact, tuple[bytes, list[SignatureVerdict] | None]]:  # fmt: skip
     """For every signed artifact: the bytes of SIGNATURE.asc and the verdict on each block (None: gpg is not here).
 
     Files that are not stored in the repository yet are read through `subject`. Where an object is absent, the artifact
-    is left out: that it was not judged is told elsewhere. `now` is Unix time.
+    is left out: that it was not judged is told elsewhere. `now` is Unix time, `repository` the UUID in strata.yaml.
     """
     moment = time() if now is None else now
-    keyring = keyring_state(repo.environ)
+    if not any(isinstance(judgement.summary.get("signature_oid"), str) for judgement in judged.values()):
+        return {}
+    from strata_git.doctor.signers import Signers  # most commits sign nothing
+
+    signers = Signers(repo, repository)
     facts: dict[Artifact, tuple[bytes, list[SignatureVerdict] | None]] = {}
     keys: dict[Artifact, str] = {}
     for artifact, judgement in judged.items():
         signature, sums = judgement.summary.get("signature_oid"), judgement.summary.get("checksums_oid")
         if isinstance(signature, str):
-            keys[artifact] = f"signed:{keyring}:{sums}:{signature}"
+            keys[artifact] = f"signed:{signers.state}|{sums}|{signature}"
     kept = cache.get(keys.values())
     fresh: dict[str, object] = {}
     for artifact, key in keys.items():
-        sums, signature = key.split(":")[2:]
+        sums, signature = key.split("|")[1:]
         data = _read(repo, subject, f"{artifact.path}/{SIGNATURE}", signature, armor.SIZE_LIMIT)
         if data is None:
             continue
@@ -51,7 +53,7 @@ def signature_facts(
             listed = _read(repo, subject, f"{artifact.path}/{CHECKSUMS}", sums, checksums.SIZE_LIMIT)
             if listed is None and sums != "None":
                 continue
-            verdicts = _verified(repo, listed or b"", data)
+            verdicts = signers.verdicts(listed or b"", data)
             if verdicts is not None:
                 fresh[key] = {"at": moment, "verdicts": [asdict(verdict) for verdict in verdicts]}
         facts[artifact] = (data, verdicts)
@@ -69,15 +71,6 @@ def judge_signed(
         if signature is not None or (required and artifact.kind == "model"):
             findings += judge_signatures(artifact, signature, verdicts, required and artifact.kind == "model")
     return findings
-
-
-def _verified(repo: Repository, sums: bytes, signature: bytes) -> list[SignatureVerdict] | None:
-    from strata_git.integrity.gpg import Gpg
-
-    try:
-        return list(Gpg(None, environ=repo.environ).verify_detached(sums, signature))
-    except StrataError:
-        return None
 
 
 def _read(repo: Repository, subject: Subject | None, path: str, oid: str, limit: int) -> bytes | None:

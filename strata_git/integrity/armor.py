@@ -1,7 +1,8 @@
 """SIGNATURE.asc as text and packets: armored blocks, what each holds, adding one, missing ones. Pure.
 
-The file is blocks of ASCII armor (RFC 4880 §6) and nothing else: no byte before, between or after them. A block
-holds signature packets only; each is handed to the verifier alone, so no signature can hide the next.
+The file is blocks of ASCII armor and nothing else: no byte before, between or after them. A block of OpenPGP
+(RFC 4880 §6) holds signature packets only; one of SSH is a single signature. Each is handed to the verifier alone, so
+no signature can hide the next.
 """
 
 from __future__ import annotations
@@ -9,6 +10,8 @@ from __future__ import annotations
 import re
 from base64 import b64decode
 from dataclasses import dataclass
+
+from strata_git.integrity import ssh_armor
 
 SIZE_LIMIT = 1 << 20
 BLOCK_LIMIT = 64
@@ -22,6 +25,8 @@ _BLOCK = re.compile(
     rb"-----END PGP SIGNATURE-----\n"
 )
 _OPENPGP_SIGNATURE = 2
+_EXPIRES = 3
+"""The subpacket that says for how many seconds a signature holds (RFC 4880 §5.2.3.10)."""
 _CRC_START, _CRC_POLYNOMIAL = 0xB704CE, 0x864CFB
 
 
@@ -34,7 +39,8 @@ class Packet:
     """One signature packet: `data` with its own header; the rest as the packet claims it, unverified.
 
     `issuer` is the fingerprint (or only the 16-digit key id), upper-case hex, `""` where the packet is silent.
-    `strength` is the bits of an RSA value (a key's bits but for a few), 0 for other algorithms.
+    `strength` is the bits of an RSA value (a key's bits but for a few), 0 for other algorithms. Of an SSH signature
+    only `data`, without armor, and `issuer`, `SHA256:...`, are known. `ends` says that the signature itself expires.
     """
 
     data: bytes
@@ -43,6 +49,7 @@ class Packet:
     hash: int
     issuer: str
     strength: int
+    ends: bool = False
 
 
 def split_blocks(armored: bytes) -> list[bytes]:
@@ -52,7 +59,7 @@ def split_blocks(armored: bytes) -> list[bytes]:
     blocks: list[bytes] = []
     position = 0
     while position < len(armored):
-        match = _BLOCK.match(armored, position)
+        match = _BLOCK.match(armored, position) or ssh_armor.ARMOR.match(armored, position)
         if match is None:
             raise ArmorError(f"something other than an armored signature after {len(blocks)} block(s)")
         blocks.append(match.group())
@@ -66,6 +73,8 @@ def split_blocks(armored: bytes) -> list[bytes]:
 
 def packets(block: bytes) -> list[Packet]:
     """The signature packets in one armored block, in order; ArmorError when anything else is in it."""
+    if is_ssh(block):
+        return [_ssh_packet(block)]
     match = _BLOCK.fullmatch(block)
     if match is None:
         raise ArmorError("not one armored signature block")
@@ -116,6 +125,19 @@ def missing_blocks(old: bytes | None, new: bytes | None) -> list[bytes]:
     return [block for block, held in before.items() if any(packet.data not in after for packet in held)]
 
 
+def is_ssh(block: bytes) -> bool:
+    """Whether a block is an SSH signature."""
+    return block.startswith(ssh_armor.BEGIN)
+
+
+def _ssh_packet(block: bytes) -> Packet:
+    try:
+        public_key, _ = ssh_armor.read_signature(block)
+        return Packet(ssh_armor.signature_bytes(block), 0, 0, 0, ssh_armor.fingerprint_of(public_key), 0)
+    except ValueError as error:
+        raise ArmorError(str(error)) from None
+
+
 def _same_key(one: str, other: str) -> bool:
     """Whether two issuers can be one key, either told by fingerprint or by key id."""
     return bool(other) and (one.endswith(other) or other.endswith(one))
@@ -160,14 +182,23 @@ def _packet(whole: bytes, body: bytes) -> Packet:
     unhashed_end = hashed_end + 2 + int.from_bytes(body[hashed_end : hashed_end + 2], "big")
     if len(body) < unhashed_end + 4:
         raise ArmorError("a signature packet is cut short")
-    issuer = _issuer(body[6:hashed_end]) or _issuer(body[hashed_end + 2 : unhashed_end])
+    hashed, unhashed = _subpackets(body[6:hashed_end]), _subpackets(body[hashed_end + 2 : unhashed_end])
+    issuer = _issuer(hashed) or _issuer(unhashed)
     number = int.from_bytes(body[unhashed_end + 2 : unhashed_end + 4], "big")
-    return Packet(whole, body[1], body[2], body[3], issuer, number if body[2] in {1, 3} else 0)
+    strength = number if body[2] in {1, 3} else 0
+    return Packet(whole, body[1], body[2], body[3], issuer, strength, any(hashed.get(_EXPIRES, b"")))
 
 
-def _issuer(area: bytes) -> str:
-    """Fingerprint (subpacket 33), else key id (16), from one area of subpackets."""
-    found: dict[int, str] = {}
+def _issuer(found: dict[int, bytes]) -> str:
+    """Fingerprint (subpacket 33), else key id (16)."""
+    if len(found.get(33, b"")) > 20:
+        return found[33][1:].hex().upper()
+    return found[16].hex().upper() if len(found.get(16, b"")) == 8 else ""
+
+
+def _subpackets(area: bytes) -> dict[int, bytes]:
+    """Type -> bytes of one area of subpackets (RFC 4880 §5.2.3.1); the last of each type."""
+    found: dict[int, bytes] = {}
     position = 0
     while position < len(area):
         try:
@@ -176,13 +207,9 @@ def _issuer(area: bytes) -> str:
             raise ArmorError("a subpacket is cut short") from None
         if length < 1 or start + length > len(area):
             raise ArmorError("a subpacket is cut short")
-        kind, value = area[start] & 0x7F, area[start + 1 : start + length]
-        if kind == 33 and len(value) > 20:
-            found[kind] = value[1:].hex().upper()
-        if kind == 16 and len(value) == 8:
-            found[kind] = value.hex().upper()
+        found[area[start] & 0x7F] = area[start + 1 : start + length]
         position = start + length
-    return found.get(33) or found.get(16, "")
+    return found
 
 
 def _crc24(data: bytes) -> int:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from strata_git.errors import StrataError, printable
 from strata_git.integrity import gpg_process
-from strata_git.integrity.armor import BLOCK_LIMIT, ArmorError, Packet, packets, split_blocks
+from strata_git.integrity.armor import BLOCK_LIMIT, ArmorError, Packet, is_ssh, packets, split_blocks
 from strata_git.integrity.gpg_process import TIMEOUT
 from strata_git.integrity.gpg_status import judge
 from strata_git.integrity.signer import SignatureVerdict
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from subprocess import Popen
 
     from strata_git.integrity.gpg_process import StatusLine
+    from strata_git.integrity.ssh import Ssh
 
 ASKING_TIMEOUT = 300.0
 """Seconds for one gpg call in which a person may type a passphrase."""
@@ -66,7 +67,11 @@ class GpgSigner:
 class Gpg:
     """gpg on one keyring: `home`, or where `environ` (a snapshot) leads gpg itself."""
 
-    def __init__(self, home: Path | None, program: str | None = None, *, environ: Mapping[str, str]) -> None:
+    def __init__(
+        self, home: Path | None, program: str | None = None, *, environ: Mapping[str, str], ssh: Ssh | None = None
+    ) -> None:
+        """`ssh` judges the SSH signatures among those of an artifact (default: it knows no key)."""
+        self._ssh = ssh
         self._environ = gpg_process.kept(environ)
         if home is not None:
             self._environ["GNUPGHOME"] = os.fspath(home.absolute())
@@ -88,10 +93,15 @@ class Gpg:
         with TemporaryDirectory(prefix="strata-") as home:
             gpg = cls(Path(home), program, environ=environ)
             for number, key in enumerate(keys, 1):
-                status, _ = gpg._run([*_VERIFY, "--import"], {"key": key})
-                if not any(words[0] == b"IMPORT_OK" for words in status):
+                if not gpg.import_keys(key):
                     raise StrataError(f"Public key number {number} cannot be read.")
             yield gpg
+
+    def import_keys(self, data: bytes) -> list[str]:
+        """Add public keys (armored or not) to the keyring; their primary fingerprints, none where nothing was read."""
+        status, _ = self._run([*_VERIFY, "--import"], {"key": data})
+        told = (words[2].decode("ascii", "replace") for words in status if words[0] == b"IMPORT_OK" and len(words) > 2)
+        return list(dict.fromkeys(told))
 
     @property
     def program(self) -> str:
@@ -100,10 +110,11 @@ class Gpg:
             self._found = gpg_process.locate(self._wanted, self._environ.get("PATH", ""))
         return self._found
 
-    def verify_detached(self, data: bytes, armored: bytes) -> list[SignatureVerdict]:
+    def verify_detached(self, data: bytes, armored: bytes, *, as_signed: bool = False) -> list[SignatureVerdict]:
         """One verdict for each signature in `armored`, in order; never empty.
 
-        What is not a plain sequence of armored signatures is one `malformed` verdict. StrataError when gpg is not
+        What is not a plain sequence of armored signatures is one `malformed` verdict. With `as_signed` a key may have
+        expired since, if it had not when it signed by the signature's own account. StrataError when gpg is not
         installed or hangs.
         """
         malformed = SignatureVerdict("", "", "malformed")
@@ -113,6 +124,9 @@ class Gpg:
             return [malformed]
         verdicts: list[SignatureVerdict] = []
         for block in blocks:
+            if is_ssh(block):
+                verdicts.extend(self._verify_ssh(data, block))
+                continue
             try:
                 found = packets(block)
             except ArmorError:
@@ -120,7 +134,7 @@ class Gpg:
                 continue
             if len(verdicts) + len(found) > BLOCK_LIMIT:
                 return [*verdicts, malformed]
-            verdicts.extend(self._verify_packet(data, packet) for packet in found)
+            verdicts.extend(self._verify_packet(data, packet, as_signed) for packet in found)
         return verdicts
 
     def verify_tag_payload(
@@ -220,9 +234,18 @@ class Gpg:
             raise StrataError(f"The key {printable(fingerprint)} is not in {self._place()}.")
         return text.encode()
 
-    def _verify_packet(self, data: bytes, packet: Packet) -> SignatureVerdict:
-        status, _ = self._run([*_VERIFY, "--verify"], {"signature": packet.data, "data": data})
-        return judge(status, packet)
+    def _verify_ssh(self, data: bytes, block: bytes) -> list[SignatureVerdict]:
+        from strata_git.integrity.ssh import ARTIFACTS, Ssh
+
+        return (self._ssh or Ssh(environ=self._environ, namespace=ARTIFACTS)).verify_detached(data, block)
+
+    def _verify_packet(self, data: bytes, packet: Packet, as_signed: bool) -> SignatureVerdict:
+        files = {"signature": packet.data, "data": data}
+        verdict = judge(self._run([*_VERIFY, "--verify"], files)[0], packet)
+        if not (as_signed and verdict.status == "expired-key" and verdict.created):
+            return verdict
+        then = f"--faked-system-time={verdict.created}!"
+        return judge(self._run([*_VERIFY, then, "--verify"], files)[0], packet)
 
     def _asking(self, secret: str, terminal: str | None) -> tuple[list[str], dict[str, str]]:
         if secret:

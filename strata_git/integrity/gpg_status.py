@@ -24,19 +24,20 @@ STRONG_HASHES = frozenset([8, 9, 10])
 _FLAGS = frozenset([b"GOODSIG", b"BADSIG", b"ERRSIG", b"EXPSIG", b"EXPKEYSIG", b"REVKEYSIG"])
 _RSA, _DSA = frozenset([1, 2, 3]), 17
 _RSA_BITS = 3072 - 64  # a value by a 3072-bit key is shorter than that once in 2^64 signatures
+_VALID_WORDS = 11
 _NO_PUBLIC_KEY, _BAD_DIGEST = b"9", b"5"
 
 
 def judge(status: Sequence[Sequence[bytes]], packet: Packet) -> SignatureVerdict:
     """The verdict on `packet`, alone of which gpg said `status` (lines split into words)."""
     flags = [line for line in status if line[0] in _FLAGS]
-    valid = [line for line in status if line[0] == b"VALIDSIG" and len(line) >= 11]
+    valid = [line for line in status if line[0] == b"VALIDSIG"]
     groups = sum(line[0] == b"NEWSIG" for line in status)
     key_id, user = _who(flags, packet)
     if len(flags) != 1 or groups != 1 or len(valid) > 1:
         bad = any(line[0] == b"BADSIG" for line in flags)
         return SignatureVerdict("", "", "bad" if bad else "malformed", user, 0, key_id)
-    if not valid:
+    if not valid or len(valid[0]) < _VALID_WORDS:
         fingerprint = packet.issuer if len(packet.issuer) >= 40 else ""
         return SignatureVerdict(fingerprint, "", _unverified(flags[0], packet), user, 0, key_id)
     words = [word.decode("ascii", "replace") for word in valid[0]]

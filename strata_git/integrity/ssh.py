@@ -1,4 +1,4 @@
-"""SSH signatures as git makes them for tags: `ssh-keygen -Y` with the namespace `git`.
+"""SSH signatures: `ssh-keygen -Y`, with the namespace `git` as git makes them for tags, or one of our own.
 
 A signature is good only by a key that an allowed-signers file names; without one it is at best by an unknown key.
 """
@@ -6,16 +6,14 @@ A signature is good only by a key that an allowed-signers file names; without on
 from __future__ import annotations
 
 import os
-import re
 import time
-from base64 import b64decode, b64encode
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from strata_git.errors import StrataError, printable
 from strata_git.integrity.gpg_process import TIMEOUT, kept
 from strata_git.integrity.signer import SignatureVerdict
+from strata_git.integrity.ssh_armor import ARMOR, BEGIN, fingerprint_of, read_signature, weak
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,10 +21,12 @@ if TYPE_CHECKING:
 
     from strata_git.integrity.signer import Status
 
-BEGIN = b"-----BEGIN SSH SIGNATURE-----\n"
-NAMESPACE = "git"
+__all__ = ["ARTIFACTS", "BEGIN", "NAMESPACE", "Ssh", "read_signature", "weak"]
 
-_ARMOR = re.compile(BEGIN + rb"((?:[A-Za-z0-9+/=]{1,76}\n){1,2000})-----END SSH SIGNATURE-----\n")
+NAMESPACE = "git"
+ARTIFACTS = "strata-checksums"
+"""The namespace of signatures over an artifact's CHECKSUMS.txt."""
+
 _CANDIDATES = ("/usr/bin/ssh-keygen", "/usr/local/bin/ssh-keygen", "/opt/homebrew/bin/ssh-keygen")
 _MALFORMED = SignatureVerdict("", "", "malformed")
 
@@ -34,18 +34,23 @@ _MALFORMED = SignatureVerdict("", "", "malformed")
 class Ssh:
     """ssh-keygen with the keys that `allowed_signers` names (see ssh-keygen(1), ALLOWED SIGNERS)."""
 
-    def __init__(self, *, environ: Mapping[str, str], allowed_signers: Path | None = None) -> None:
+    def __init__(
+        self, *, environ: Mapping[str, str], allowed_signers: Path | None = None, namespace: str = NAMESPACE,
+        revoked: Path | None = None,
+    ) -> None:  # fmt: skip
         agent = {name: environ[name] for name in ("SSH_AUTH_SOCK",) if name in environ}
         self._environ = kept(environ) | agent
         self._allowed = allowed_signers
+        self._namespace = namespace
+        self._revoked = revoked
 
     def sign(self, data: bytes, key: Path) -> bytes:
         """The armored signature over `data` by the private key file `key` (or a public one the agent serves).
 
         Raises StrataError when the key cannot be used without asking.
         """
-        code, out = self._run(["-Y", "sign", "-n", NAMESPACE, "-f", os.fspath(key)], data)
-        if code != 0 or not _ARMOR.fullmatch(out):
+        code, out = self._run(["-Y", "sign", "-n", self._namespace, "-f", os.fspath(key)], data)
+        if code != 0 or not ARMOR.fullmatch(out):
             raise StrataError(
                 f"ssh-keygen cannot sign with the key '{printable(os.fspath(key))}'.",
                 hint=f"Does it need a passphrase? Unlock it once: ssh-add '{printable(os.fspath(key))}'",
@@ -59,8 +64,8 @@ class Ssh:
             feeble = weak(public_key)
         except ValueError:
             return [_MALFORMED]
-        fingerprint = "SHA256:" + b64encode(sha256(public_key).digest()).decode().rstrip("=")
-        if namespace != NAMESPACE.encode():
+        fingerprint = fingerprint_of(public_key)
+        if namespace != self._namespace.encode():
             return [SignatureVerdict(fingerprint, fingerprint, "malformed")]
         created = int(at.timestamp()) if at else 0
         if feeble:
@@ -70,25 +75,45 @@ class Ssh:
         with TemporaryDirectory(prefix="strata-") as folder:
             place = Path(folder, "signature")
             place.write_bytes(signature)
-            if self._run(["-Y", "check-novalidate", "-n", NAMESPACE, "-s", str(place)], data)[0] != 0:
-                return [SignatureVerdict(fingerprint, fingerprint, "bad", "", created)]
             user = self._principal(data, place, at)
-        status: Status = "unknown-key" if user is None else "good"
+            status: Status = "unknown-key" if user is None else "good"
+            if user is None and not self._fits(data, place):
+                status = "bad"
+            elif user is not None and self._is_revoked(data, place, user, at):
+                status = "revoked"
         return [SignatureVerdict(fingerprint, fingerprint, status, printable(user or ""), created)]
+
+    def _fits(self, data: bytes, signature: Path) -> bool:
+        """Whether the signature is over `data`, by whatever key."""
+        check = ["-Y", "check-novalidate", "-n", self._namespace, "-s", os.fspath(signature)]
+        return self._run(check, data)[0] == 0
+
+    def _is_revoked(self, data: bytes, signature: Path, user: str, at: datetime | None) -> bool:
+        """Whether a revocation list (KRL, or public keys) holds the key of a signature that is good otherwise.
+
+        A list that is named and cannot be read revokes everything: ssh-keygen then refuses.
+        """
+        if self._revoked is None:
+            return False
+        verify = ["-Y", "verify", "-n", self._namespace, "-I", user, "-r", os.fspath(self._revoked)]
+        return self._run([*verify, *self._shared(signature, at)], data)[0] != 0
 
     def _principal(self, data: bytes, signature: Path, at: datetime | None) -> str | None:
         """Under which name the allowed-signers file admits the signature; None when it does not."""
         if self._allowed is None or not self._allowed.is_file():
             return None
-        moment = time.strftime("%Y%m%d%H%M%S", time.localtime(at.timestamp())) if at else ""
-        when = [f"-Overify-time={moment}"] if moment else []
-        shared = ["-f", os.fspath(self._allowed), "-s", os.fspath(signature), *when]
+        shared = self._shared(signature, at)
         code, out = self._run(["-Y", "find-principals", *shared], b"")
         for name in out.decode("utf-8", "replace").splitlines() if code == 0 else []:
-            verify = ["-Y", "verify", "-n", NAMESPACE, "-I", name, *shared]
+            verify = ["-Y", "verify", "-n", self._namespace, "-I", name, *shared]
             if self._run(verify, data)[0] == 0:
                 return name
         return None
+
+    def _shared(self, signature: Path, at: datetime | None) -> list[str]:
+        moment = time.strftime("%Y%m%d%H%M%S", time.localtime(at.timestamp())) if at else ""
+        when = [f"-Overify-time={moment}"] if moment else []
+        return ["-f", os.fspath(self._allowed or "/dev/null"), "-s", os.fspath(signature), *when]
 
     def _run(self, arguments: list[str], data: bytes) -> tuple[int, bytes]:
         from subprocess import DEVNULL, PIPE, TimeoutExpired, run
@@ -112,34 +137,3 @@ class Ssh:
     def _places(self) -> list[str]:
         folders = [folder for folder in self._environ.get("PATH", "").split(os.pathsep) if os.path.isabs(folder)]
         return [os.path.join(folder, "ssh-keygen") for folder in folders] + list(_CANDIDATES)
-
-
-def read_signature(signature: bytes) -> tuple[bytes, bytes]:
-    """(public key, namespace) that an armored SSH signature claims; ValueError when it is not one."""
-    match = _ARMOR.fullmatch(signature)
-    if match is None:
-        raise ValueError("not one armored SSH signature")
-    blob = b64decode(match[1].replace(b"\n", b""), validate=True)
-    if blob[:10] != b"SSHSIG\x00\x00\x00\x01":
-        raise ValueError("not an SSH signature of version 1")
-    public_key, rest = _string(blob[10:])
-    namespace, _ = _string(rest)
-    return public_key, namespace
-
-
-def weak(public_key: bytes) -> bool:
-    """Whether a public key is DSA, or RSA of less than 3072 bits; raises ValueError when it is cut short."""
-    kind, rest = _string(public_key)
-    if kind != b"ssh-rsa":
-        return kind == b"ssh-dss"
-    _, rest = _string(rest)
-    modulus, _ = _string(rest)
-    return int.from_bytes(modulus, "big").bit_length() < 3072
-
-
-def _string(data: bytes) -> tuple[bytes, bytes]:
-    """The first length-prefixed string of `data`, and what follows it."""
-    length = int.from_bytes(data[:4], "big")
-    if len(data) < 4 + length or len(data) < 4:
-        raise ValueError("cut short")
-    return data[4 : 4 + length], data[4 + length :]

@@ -47,6 +47,7 @@ class Event:
     record: Record | None = None
     signatures: tuple[SignatureVerdict, ...] = ()
     evidence: Evidence = Evidence()
+    barred: tuple[tuple[str, str], ...] = ()
 
     @property
     def tag(self) -> str:
@@ -54,9 +55,17 @@ class Event:
         return self.name.tag
 
     @property
+    def parents(self) -> tuple[str, ...]:
+        """The tag objects it follows: the event before, and where it heals a fork the other ends too."""
+        record = self.record
+        if record is None or record.prev is None:
+            return ()
+        return (record.prev, *record.merges)
+
+    @property
     def signed(self) -> bool:
         """Whether a signature vouches for it; an event without one moves nothing."""
-        return is_signed(self.signatures)
+        return is_signed(self.signatures) and not self.barred
 
     @property
     def signer(self) -> str:
@@ -110,9 +119,10 @@ def doubts(event: Event) -> list[LedgerComplaint]:
     told = []
     if not event.signatures:
         told.append(LedgerComplaint("STR-P001", event.tag, "it is not signed"))
-    elif not event.signed:
+    elif not is_signed(event.signatures):
         verdict = next(each for each in event.signatures if not each.good)
         told.append(LedgerComplaint("STR-P004", event.tag, f"signature by {event.signer}: {verdict.sentence}"))
+    told += [LedgerComplaint(rule, event.tag, message) for rule, message in event.barred]
     evidence, place = event.evidence, f"models/{record.model}/{record.version}"
     if not evidence.present:
         told.append(LedgerComplaint("STR-P021", event.tag, f"commit {event.target} is not in this clone"))
@@ -146,4 +156,7 @@ def _disagreements(event: Event, record: Record) -> list[str]:
             expected["stage"] = (name.stage, record.target)
         case "leaving":
             expected["stage"] = (name.stage, record.origin)
+        case "resolution":
+            expected["stage"] = (record.origin, record.target)
+    expected["merged lines"] = (name.kind == "resolution", bool(record.merges))
     return [what for what, (named, recorded) in expected.items() if named != recorded]

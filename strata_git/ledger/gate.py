@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from strata_git.checks.finding import Finding, found
-from strata_git.contracts.layout import POLICY, Artifact
+from strata_git.contracts.layout import Artifact
 from strata_git.integrity.signer import SignatureVerdict, is_signed
 from strata_git.ledger.event import LedgerComplaint, errors
 from strata_git.ledger.stages import is_allowed, is_upward, reachable
@@ -21,7 +21,8 @@ class MoveFacts:
     file). `digest` is that of its CHECKSUMS.txt at HEAD, `released` the one at the commit that introduced it.
     `introduced` is that commit and `registered` the one its registration names (None: not registered yet).
     `companions` are other versions of the model that the same commit introduced. `ledger` are complaints about the
-    model's events, `policy` whether HEAD holds a trust policy.
+    model's events. `trust` is what stands against moving anything here (a policy that is not pinned, say),
+    `transitions` are those of the policy in force (None: the usual ones), `dangers` what a scan that it asks for found.
     """
 
     artifact: Artifact
@@ -38,7 +39,9 @@ class MoveFacts:
     registered: str | None = None
     companions: tuple[str, ...] = ()
     ledger: tuple[LedgerComplaint, ...] = ()
-    policy: bool = False
+    trust: tuple[Finding, ...] = ()
+    transitions: frozenset[tuple[str, str]] | None = None
+    dangers: tuple[str, ...] = ()
 
 
 def judge_move(facts: MoveFacts) -> tuple[Finding, ...]:
@@ -54,17 +57,16 @@ def _judge_ledger(facts: MoveFacts) -> Iterator[Finding]:
     """Nothing is built on a damaged line of events, and nothing is decided that a policy should decide."""
     for complaint in errors(facts.ledger):
         yield complaint.finding(facts.artifact.name)
-    if facts.policy:
-        yield found("STR-P020", POLICY, "trust policies are not judged by this version of git-strata",
-                    fix="promote with a version of git-strata that judges trust policies")  # fmt: skip
+    for finding in facts.trust:
+        yield replace(finding, severity="error")
 
 
 def _judge_place(facts: MoveFacts) -> Iterator[Finding]:
     artifact = facts.artifact
     if facts.origin == facts.target:
         yield found("STR-P009", artifact.path, f"{artifact.short} is in {facts.target} already")
-    elif not is_allowed(facts.origin, facts.target):
-        ways = " or ".join(reachable(facts.origin)) or "nowhere"
+    elif not is_allowed(facts.origin, facts.target, facts.transitions):
+        ways = " or ".join(reachable(facts.origin, facts.transitions)) or "nowhere"
         message = f"{artifact.short} may not move from {facts.origin} to {facts.target}"
         yield found("STR-P009", artifact.path, f"{message}, only to {ways}")
     for other in facts.companions:
@@ -85,6 +87,8 @@ def _judge_content(facts: MoveFacts) -> Iterator[Finding]:
     if broken:
         yield found("STR-P012", artifact.path, f"{artifact.short} has {len(broken)} error(s)")
         yield from broken
+    for danger in facts.dangers:
+        yield found("STR-P039", artifact.path, danger)
     for what in facts.unjudged:
         yield found("STR-P012", artifact.path, f"{artifact.short} could not be judged: {what}")
     yield from _judge_signatures(facts)

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
 from strata_git.contracts.layout import NAME, STAGES, VERSION
 from strata_git.errors import printable
@@ -22,10 +23,12 @@ TAG_LIMIT = 256 << 10
 """Most bytes of a tag object that are read."""
 REASON_LIMIT = 4000
 
-_OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
-_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
+Check = Callable[[object], bool]
+
+OID = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
+UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+MOMENT = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}Z")
 _STAGE = re.compile("|".join(STAGES))
 _ARMOR = re.compile(rb"^-----BEGIN ", re.MULTILINE)  # git takes any line that begins so for a signature
 _HEADERS = re.compile(
@@ -52,6 +55,8 @@ class Record:
     `origin` (JSON: `from`) is None for a registration; both halves of one move carry the same `origin` and `target`.
     `prev` is the tag object of the model's event before. `tree` is the version's directory at `commit`, `digest` that
     of its CHECKSUMS.txt. `judged_at` is the commit whose signatures were read, `issued_at` ISO 8601 in UTC.
+    `approvals` are tag objects that approve the move. `merges` are the other ends of a line that had forked, in a
+    resolution alone, and stands in the JSON only there; `prev` is the end whose claims outweigh theirs.
     """
 
     repo: str
@@ -68,11 +73,13 @@ class Record:
     issued_at: str
     policy: str | None = None
     approvals: tuple[str, ...] = ()
+    merges: tuple[str, ...] = ()
 
     def as_json(self) -> dict[str, object]:
         """The record as the JSON object that stands in the tag."""
         plain: dict[str, object] = {key: getattr(self, name) for key, name in _FIELDS.items()}
-        return {**plain, "schema": SCHEMA, "approvals": list(self.approvals)}
+        merged: dict[str, object] = {"merges": list(self.merges)} if self.merges else {}
+        return {**plain, "schema": SCHEMA, "approvals": list(self.approvals), **merged}
 
 
 _FIELDS = {
@@ -126,7 +133,14 @@ def format_tag(target: str, tag: str, tagger: str, when: int, message: bytes) ->
     return f"object {target}\ntype commit\ntag {tag}\ntagger {tagger} {when} +0000\n\n".encode() + message
 
 
-def format_message(sentence: str, reason: str, record: Record) -> bytes:
+class Recorded(Protocol):
+    """What ends the message of a tag of ours: the record of an event, of an approval, of a statement of freshness."""
+
+    def as_json(self) -> dict[str, object]:
+        """The JSON object that stands in the tag."""
+
+
+def format_message(sentence: str, reason: str, record: Recorded) -> bytes:
     """The message of an event. Raises ValueError when `reason` cannot be part of it."""
     parts = [sentence, *([clean_reason(reason)] if reason.strip() else [])]
     return (
@@ -148,6 +162,12 @@ def clean_reason(reason: str) -> str:
 
 def parse_message(message: bytes) -> tuple[str, Record]:
     """The reason (`""`: none) and the record in an event's message. Raises RecordError."""
+    reason, text = split_message(message)
+    return reason, parse_record(text)
+
+
+def split_message(message: bytes) -> tuple[str, str]:
+    """The reason (`""`: none) and the text of the record that ends a message. Raises RecordError."""
     try:
         text = message.decode()
     except UnicodeDecodeError:
@@ -160,7 +180,7 @@ def parse_message(message: bytes) -> tuple[str, Record]:
         raise RecordError("the Strata-Record line is not the last one")
     paragraphs = "\n".join(lines[:-2]).strip("\n").split("\n\n", 1)
     reason = paragraphs[1].strip("\n") if len(paragraphs) > 1 else ""
-    return reason, parse_record(lines[-2].removeprefix(TRAILER))
+    return reason, lines[-2].removeprefix(TRAILER)
 
 
 def parse_record(text: str) -> Record:
@@ -168,6 +188,14 @@ def parse_record(text: str) -> Record:
 
     Text that is not byte for byte what `canonical_json` writes is refused, and with it doubled keys, NaN and the like.
     """
+    value = parse_canonical(text, SCHEMA)
+    check_fields(value, _CHECKS, optional=_OPTIONAL)
+    plain = {name: value[key] for key, name in _FIELDS.items() if key != "approvals"}
+    return Record(**plain, approvals=tuple(value["approvals"]), merges=tuple(value.get("merges", ())))
+
+
+def parse_canonical(text: str, schema: str) -> dict[str, Any]:
+    """A JSON object that is byte for byte canonical and of `schema`. Raises RecordError."""
     if len(text) > RECORD_LIMIT:
         raise RecordError(f"the record is longer than {RECORD_LIMIT} characters")
     try:
@@ -177,24 +205,32 @@ def parse_record(text: str) -> Record:
         raise RecordError("the record is not JSON") from None
     if canonical != text:
         raise RecordError("the record is not canonical JSON")
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        raise RecordError(f"the record is not of the schema {SCHEMA}")
-    expected = {*_FIELDS, "schema"}
-    if value.keys() != expected:
-        odd = ", ".join(sorted(f"'{printable(key[:40])}'" for key in value.keys() ^ expected))
+    if not isinstance(value, dict) or value.get("schema") != schema:
+        raise RecordError(f"the record is not of the schema {schema}")
+    return value
+
+
+def check_fields(
+    value: Mapping[str, object], checks: Mapping[str, Check], *, optional: Mapping[str, Check] | None = None
+) -> None:
+    """RecordError unless `value` has exactly the keys of `checks` (and perhaps `optional` ones), each as it must be."""
+    expected = {*checks, "schema"}
+    present = value.keys() - (optional or {}).keys()
+    if present != expected:
+        odd = ", ".join(sorted(f"'{printable(key[:40])}'" for key in present ^ expected))
         raise RecordError(f"keys of the record are missing or unknown: {odd}")
-    for key, is_right in _CHECKS.items():
-        if not is_right(value[key]):
+    for key, is_right in {**checks, **(optional or {})}.items():
+        if key in value and not is_right(value[key]):
             raise RecordError(f"'{key}' of the record is not what it must be")
-    return Record(**{name: value[key] for key, name in _FIELDS.items() if key != "approvals"},
-                  approvals=tuple(value["approvals"]))  # fmt: skip
 
 
-def _like(pattern: re.Pattern[str]) -> Callable[[object], bool]:
+def like(pattern: re.Pattern[str]) -> Check:
+    """Whether a value is text of a form."""
     return lambda value: isinstance(value, str) and pattern.fullmatch(value) is not None
 
 
-def _or_none(check: Callable[[object], bool]) -> Callable[[object], bool]:
+def or_none(check: Check) -> Check:
+    """Whether a value is null or passes `check`."""
     return lambda value: value is None or check(value)
 
 
@@ -202,23 +238,29 @@ def _is_seq(value: object) -> bool:
     return type(value) is int and 0 <= value < 10**9
 
 
-def _are_approvals(value: object) -> bool:
-    return isinstance(value, list) and len(value) <= 64 and all(_like(_OID)(each) for each in value)
+def _are_oids(value: object) -> bool:
+    return isinstance(value, list) and len(value) <= 64 and all(like(OID)(each) for each in value)
 
 
-_CHECKS: Mapping[str, Callable[[object], bool]] = {
-    "repo": _like(_UUID),
-    "model": _like(NAME),
-    "version": _like(VERSION),
-    "from": _or_none(_like(_STAGE)),
-    "to": _like(_STAGE),
+def _are_merged(value: object) -> bool:
+    """A list that is there is not empty, ordered and without repetition: one form for one meaning."""
+    return _are_oids(value) and bool(value) and value == sorted(set(cast("list[str]", value)))
+
+
+_CHECKS: Mapping[str, Check] = {
+    "repo": like(UUID),
+    "model": like(NAME),
+    "version": like(VERSION),
+    "from": or_none(like(_STAGE)),
+    "to": like(_STAGE),
     "seq": _is_seq,
-    "prev": _or_none(_like(_OID)),
-    "commit": _like(_OID),
-    "tree": _like(_OID),
-    "digest": _like(_DIGEST),
-    "policy": _or_none(_like(_DIGEST)),
-    "approvals": _are_approvals,
-    "judged_at": _like(_OID),
-    "issued_at": _like(_MOMENT),
+    "prev": or_none(like(OID)),
+    "commit": like(OID),
+    "tree": like(OID),
+    "digest": like(DIGEST),
+    "policy": or_none(like(DIGEST)),
+    "approvals": _are_oids,
+    "judged_at": like(OID),
+    "issued_at": like(MOMENT),
 }
+_OPTIONAL: Mapping[str, Check] = {"merges": _are_merged}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 from strata_git.contracts.layout import STAGES
 
 EXPERIMENTAL, STAGING, PRODUCTION, ARCHIVED = STAGES
@@ -19,9 +21,12 @@ TRANSITIONS: frozenset[tuple[str, str]] = frozenset({
 _LADDER = (EXPERIMENTAL, STAGING, PRODUCTION)
 
 
-def is_allowed(origin: str, target: str) -> bool:
-    """Whether a version may move from one stage to the other. Raises ValueError for a word that is no stage."""
-    return (_stage(origin), _stage(target)) in TRANSITIONS
+def is_allowed(origin: str, target: str, transitions: Collection[tuple[str, str]] | None = None) -> bool:
+    """Whether a version may move from one stage to the other; `transitions` are those of a policy that names some.
+
+    Raises ValueError for a word that is no stage.
+    """
+    return (_stage(origin), _stage(target)) in (TRANSITIONS if transitions is None else transitions)
 
 
 def is_upward(origin: str, target: str) -> bool:
@@ -36,9 +41,9 @@ def next_stage(stage: str) -> str | None:
     return _LADDER[place + 1] if place + 1 < len(_LADDER) else None
 
 
-def reachable(stage: str) -> tuple[str, ...]:
+def reachable(stage: str, transitions: Collection[tuple[str, str]] | None = None) -> tuple[str, ...]:
     """Where a version may go from here, in the order of the stages."""
-    return tuple(target for target in STAGES if (_stage(stage), target) in TRANSITIONS)
+    return tuple(target for target in STAGES if is_allowed(stage, target, transitions))
 
 
 def _stage(word: str) -> str:

@@ -236,3 +236,8 @@ def test_init_and_install_configure_it(hermetic: dict[str, str], tmp_path: Path,
     assert other.git("config", "--local", DRIVER)
     other.strata("uninstall").expect(0)
     assert other.try_git("config", "--local", DRIVER).code == 1
+
+
+def test_a_conflict_names_its_key_in_printable_words() -> None:
+    with pytest.raises(Conflict, match=r"'\\x7fa'"):
+        merge_values({}, {"\x7fa": 0}, {"\x7fa": 1})

@@ -203,9 +203,9 @@ def test_a_version_that_changed_after_its_release(lab: Lab) -> None:
     assert refused(lab, "v1") == {"STR-P011"}
 
 
-def test_a_policy_that_this_version_cannot_judge(lab: Lab) -> None:
+def test_a_policy_that_cannot_be_read_is_not_passed_over(lab: Lab) -> None:
     lab.repo.commit("Trust", {".strata/trust/policy.yaml": b"version: 1\n"})
-    assert refused(lab, "v1") == {"STR-P020"}
+    assert refused(lab, "v1") == {"STR-P034"}
 
 
 def test_a_damaged_ledger(lab: Lab) -> None:
@@ -387,4 +387,4 @@ def test_notes_that_fail_are_told(told: RepositoryBuilder) -> None:
     assert "The notes could not be written" in done.err
     (told.path / ".git" / "refs" / "notes" / "strata.lock").unlink()
     told.strata("promote", "forest").expect(0)
-    assert len(told.git("notes", "--ref=strata", "show", "HEAD").splitlines()) == 4
+    assert len(told.git("notes", "--ref=strata", "show", "HEAD").splitlines()) == 7

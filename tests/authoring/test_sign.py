@@ -85,6 +85,7 @@ def test_a_program_named_by_the_repository_is_never_run(repo: RepositoryBuilder,
     assert not (repo.path / "ran").exists()
 
 
-def test_an_ssh_key_is_no_gpg_key(repo: RepositoryBuilder) -> None:
+def test_an_ssh_key_that_is_none_says_so(repo: RepositoryBuilder) -> None:
     repo.git("config", "user.signingkey", "ssh-ed25519 AAAA")
-    assert "is an SSH key" in repo.strata("sign", "iris").expect(3).err
+    assert "ssh-keygen cannot sign with the key" in repo.strata("sign", "iris").expect(3).err
+    assert not (repo.path / SIGNATURE).exists()

@@ -120,7 +120,7 @@ def test_nothing_named_means_everything(repo: RepositoryBuilder) -> None:
     rows = answer["artifacts"]
     assert isinstance(rows, list)
     assert [each["ref"] for each in rows] == ["datasets/iris@v1", "models/forest@v1", artifacts.RUN]
-    assert answer["ledger"] == {"models": 0, "complaints": [], "unjudged": None}
+    assert answer["ledger"] == {"models": 0, "complaints": [], "unjudged": None, "trust": "unprotected"}
 
 
 @pytest.mark.parametrize("word", ["nosuch", "iris@v9", "forest@production", "??", "models/iris@v1"])

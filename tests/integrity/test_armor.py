@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from strata_git.integrity import armor
 from strata_git.integrity.armor import ArmorError, append_block, missing_blocks, packets, split_blocks
+from tests.support.keys import Keys
 
 ALICE, BOB = "AA" * 20, "BB" * 20
 
@@ -40,6 +41,15 @@ def block(data: bytes, *, headers: str = "", crc: str = "") -> bytes:
 
 def signed(issuer: str, salt: bytes = b"") -> bytes:
     return block(old_format(body(issuer, salt=salt)))
+
+
+def test_a_signature_that_ends_says_so(keys: Keys) -> None:
+    def made(*options: str) -> bytes:
+        words = (*options, "--local-user", keys.alice, "--armor", "--detach-sign")
+        return keys.gpg(*words, stdin=b"text").out.encode()
+
+    assert [packet.ends for packet in packets(made())] == [False]
+    assert [packet.ends for packet in packets(made("--default-sig-expire", "1d"))] == [True]
 
 
 def test_blocks_are_kept_to_the_byte() -> None:

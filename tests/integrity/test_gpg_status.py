@@ -105,3 +105,13 @@ words = st.sampled_from(["GOODSIG", "BADSIG", "ERRSIG", "EXPSIG", "EXPKEYSIG", "
 def test_nothing_but_one_good_and_one_valid_is_good(lines: list[str]) -> None:
     flags = sorted(line.split()[0] for line in lines if not line.startswith("NODATA"))
     assert (verdict(*lines) == "good") == (flags == ["GOODSIG", "NEWSIG", "VALIDSIG"])
+
+
+def test_a_second_word_of_validity_is_told_even_where_it_is_cut_short() -> None:
+    key = b"A" * 40
+    whole = b"VALIDSIG " + key + b" 2026-01-05 1767614400 0 4 0 22 10 00 " + key
+    lines = [b"NEWSIG", b"GOODSIG AAAA Alice", whole, b"VALIDSIG " + key]
+    packet = Packet(b"", 0, 22, 10, "A" * 40, 0)
+    assert judge([line.split(b" ") for line in lines[:3]], packet).status == "good"
+    assert judge([line.split(b" ") for line in lines], packet).status == "malformed"
+    assert judge([line.split(b" ") for line in [*lines[:2], lines[3]]], packet).status == "malformed"

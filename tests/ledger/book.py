@@ -34,6 +34,7 @@ class Book:
     model: str = "forest"
     events: list[Event] = field(default_factory=list)
     stages: dict[str, str] = field(default_factory=dict)
+    salt: str = ""
 
     def move(self, version: str, target: str) -> Book:
         """What `promote` does."""
@@ -75,7 +76,7 @@ class Book:
             commit=commit, tree=tree, digest=digest, judged_at=oid("head"), issued_at="2026-02-02T02:40:00Z",
         )  # fmt: skip
         event = Event(
-            name, oid(self.model, name.tag, len(self.events), prev), header=name.tag, target=commit,
+            name, oid(self.model, name.tag, len(self.events), prev, self.salt), header=name.tag, target=commit,
             tagger="Ada <ada@example.org>", when=START + len(self.events), record=record, signatures=(GOOD,),
             evidence=Evidence(tree=tree, digest=digest),
         )  # fmt: skip

@@ -14,8 +14,8 @@ import pytest
 from strata_git.authoring.promote import Refused
 from strata_git.errors import StrataError
 from strata_git.integrity.signer import SignatureVerdict
-from strata_git.ledger import events
-from strata_git.ledger.events import HEADS, missing_notes, read_ledger, stray_notes, write_notes
+from strata_git.ledger.events import HEADS, read_ledger
+from strata_git.ledger.noting import missing_notes, stray_notes, write_notes
 from strata_git.ledger.state import ModelState
 from strata_git.repo.refs import Transaction
 from tests.ledger.lab import NOW, Lab, lab_in
@@ -157,7 +157,7 @@ def lines(lab: Lab) -> list[str]:
 def test_every_event_has_a_note(staged: Lab) -> None:
     staged.promote("v2")
     noted = lines(staged)
-    assert len(noted) == 4
+    assert len(noted) == 6
     assert sum('"tag":"forest#staging#2"' in line for line in noted) == 1
     assert missing_notes(staged.repo.repository(), staged.state().events) == {}
 
@@ -172,9 +172,9 @@ def test_a_crash_before_the_notes_is_healed(lab: Lab, monkeypatch: pytest.Monkey
             lab.promote("v1")
     assert lines(lab) == []
     lab.promote("v1")
-    assert len(lines(lab)) == 4
+    assert len(lines(lab)) == 6
     assert write_notes(lab.repo.repository(), lab.state().events) == 0
-    assert len(lines(lab)) == 4
+    assert len(lines(lab)) == 6
 
 
 def test_notes_that_fail_undo_nothing(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -211,7 +211,7 @@ def test_a_plain_clone_reads_the_same_and_can_go_on(staged: Lab) -> None:
     assert stages(clone.state()) == stages(staged.state())
     clone.promote("v1")
     assert clone.told() == set()
-    assert len(lines(clone)) == 4
+    assert len(lines(clone)) == 6
 
 
 class Trusting:
@@ -281,5 +281,5 @@ def test_the_modules_words_are_used(lab: Lab) -> None:
         "forest v1 leaves production", "forest v2 enters production",
     }  # fmt: skip
     assert replace(made, unnoted="") == made
-    assert events.HEADS == "refs/strata/ledger/"
+    assert HEADS == "refs/strata/ledger/"
     assert Path(lab.repo.path, ".git", "strata", "cache", "events.json").is_file()

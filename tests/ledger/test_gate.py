@@ -17,6 +17,7 @@ FOREST = Artifact("model", "forest", "v1")
 DIGEST = "sha256:" + "0" * 64
 FINE = MoveFacts(FOREST, "experimental", "staging", digest=DIGEST, released=DIGEST)
 MALFORMED = SignatureVerdict("", "", "malformed")
+UNPINNED = found("STR-P034", ".strata/trust/policy.yaml", "found, not pinned")
 BROKEN = found("STR-C001", "models/forest/v1/CHECKSUMS.txt", "is broken")
 
 
@@ -49,7 +50,9 @@ def test_nothing_stands_against_a_fine_version() -> None:
         ({"companions": ("v2",)}, ["STR-I009"]),
         ({"introduced": "a" * 40, "registered": "b" * 40}, ["STR-P010"]),
         ({"introduced": "a" * 40, "registered": "a" * 40}, []),
-        ({"policy": True}, ["STR-P020"]),
+        ({"trust": (UNPINNED,)}, ["STR-P034"]),
+        ({"dangers": ("os.system",)}, ["STR-P039"]),
+        ({"transitions": frozenset({("staging", "archived")})}, ["STR-P009"]),
         ({"ledger": (LedgerComplaint("STR-P007", "forest#staging#1", "forks"),)}, ["STR-P007"]),
         ({"ledger": (LedgerComplaint("STR-P017", "", "gone"),)}, ["STR-P017"]),
     ],
@@ -65,7 +68,7 @@ def test_a_broken_version_can_be_taken_down(origin: str, target: str) -> None:
         signing_required=True,
     )  # fmt: skip
     assert judge_move(broken) == ()
-    assert rules(replace(broken, policy=True)) == ["STR-P020"]
+    assert rules(replace(broken, trust=(UNPINNED,))) == ["STR-P034"]
 
 
 def test_the_way_out_of_an_illegal_move_is_named() -> None:

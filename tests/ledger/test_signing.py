@@ -10,6 +10,7 @@ import pytest
 
 from strata_git.config import Settings
 from strata_git.errors import StrataError
+from strata_git.integrity.signer import SignatureVerdict
 from strata_git.ledger.signing import UserKeys, committer, signer_for
 from tests.ledger.lab import SETTINGS, Lab, lab_in
 from tests.support.artifacts import REPOSITORY
@@ -162,6 +163,55 @@ def test_verdicts_are_remembered_for_one_state_of_the_keys(lab: Lab, monkeypatch
     assert lab.told() == set()
     monkeypatch.undo()
     lab.keys.revoke("alice")
+    assert {rule for rule, _ in lab.told()} == {"STR-P004"}
+
+
+def of_another_day(lab: Lab) -> None:
+    kept = json.loads(remembered(lab).read_text())
+    kept["state"] = "2020-01-01:" + kept["state"].partition(":")[2]
+    remembered(lab).write_text(json.dumps(kept))
+
+
+def test_on_another_day_each_key_is_asked_about_once(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.promote("v1")
+    lab.promote("v1", key=lab.keys.bob)
+    lab.promote("v2")
+    assert lab.told() == set()
+    of_another_day(lab)
+    asked: list[bytes] = []
+    real = UserKeys.verify_tag_payload
+
+    def counted(self: UserKeys, payload: bytes, signature: bytes, /) -> object:
+        asked.append(payload)
+        return real(self, payload, signature)
+
+    monkeypatch.setattr(UserKeys, "verify_tag_payload", counted)
+    assert lab.told() == set()
+    assert len(asked) == 2
+    assert {b"tag forest#production#3" in asked[n] or b"tag forest#staging#4" in asked[n] for n in (0, 1)} == {True}
+    assert lab.told() == set()
+    assert len(asked) == 2
+
+
+def test_on_another_day_a_key_that_no_longer_holds_is_asked_about_everywhere(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.promote("v1")
+    assert lab.told() == set()
+    of_another_day(lab)
+    expired = SignatureVerdict("A" * 40, "A" * 40, "expired-key")
+    monkeypatch.setattr(UserKeys, "verify_tag_payload", lambda *_: [expired])
+    assert {rule for rule, _ in lab.told()} == {"STR-P004"}
+
+
+def test_a_signature_that_ends_is_asked_about_every_day(lab: Lab, monkeypatch: pytest.MonkeyPatch) -> None:
+    lab.promote("v1")
+    assert lab.told() == set()
+    kept = json.loads(remembered(lab).read_text())
+    kept["ending"] = sorted(kept["verdicts"])
+    remembered(lab).write_text(json.dumps(kept))
+    of_another_day(lab)
+    monkeypatch.setattr(UserKeys, "verify_tag_payload", lambda *_: [SignatureVerdict("", "", "expired-signature")])
     assert {rule for rule, _ in lab.told()} == {"STR-P004"}
 
 
