@@ -59,6 +59,16 @@ class Cache:
         except sqlite3.Error as error:
             self._give_up(error)
 
+    def clear(self) -> None:
+        """Forget everything."""
+        if self._db is None:
+            return
+        try:
+            with self._db:
+                self._db.execute("DELETE FROM kept")
+        except sqlite3.Error as error:
+            self._give_up(error)
+
     def close(self) -> None:
         """Let go of the file."""
         if self._db is not None:

@@ -12,7 +12,7 @@ from strata_git.checks.engine import Judgement, Summary, judge_links
 from strata_git.checks.finding import Finding
 from strata_git.checks.lfs import judge_storage
 from strata_git.config import Settings
-from strata_git.contracts.layout import BASELINE, SETTINGS, Artifact, artifact_of, parse_reference
+from strata_git.contracts.layout import BASELINE, POLICY, SETTINGS, Artifact, artifact_of, parse_reference
 from strata_git.doctor.cache import Cache
 from strata_git.doctor.exceptions import Exceptions, exceptions_in, exceptions_of_base, excused
 from strata_git.doctor.judgements import Progress, brief_judgements, judgements
@@ -29,6 +29,7 @@ from strata_git.doctor.subject import (
     staged_subject,
     work_subject,
 )
+from strata_git.doctor.texts import judge_around
 from strata_git.doctor.verdict import Verdict, ordered
 from strata_git.doctor.workspace import judge_loose
 from strata_git.errors import StrataError, printable
@@ -37,6 +38,8 @@ from strata_git.repo.history import Commit, is_shallow, list_commits, read_commi
 from strata_git.repo.staged import Change, commit_parents, staged_changes
 from strata_git.repo.tree import ListedTree, commit_tree, index_tree
 
+AROUND_ALL = frozenset({SETTINGS, ".gitattributes"})
+"""The files that say something about every artifact."""
 SHALLOW = "history before the shallow boundary (git fetch --unshallow)"
 
 
@@ -66,7 +69,7 @@ def judge_staged(
     commits the next one will descend from, where the caller knows them.
     """
     repo.require_worktree()
-    staged = list(changes) if changes is not None else staged_changes(repo, WATCHED)
+    staged = list(changes) if changes is not None else staged_changes(repo, WATCHED, folded=True)
     subject = narrow_subject(repo, staged) if narrow else staged_subject(repo, staged)
     verdict = _judge_subject(repo, subject, (), None)
     known = list(parents) or commit_parents(repo)
@@ -96,7 +99,24 @@ def judge_range(repo: Repository, base: str, tip: str, *, progress: Progress | N
     """Judge every commit that `tip` has and `base` has not: what each does to released versions, and the tree at the
     end as far as they changed it."""
     first, last = require_commit(repo, base), require_commit(repo, tip)
-    return judge_commits(repo, list_commits(repo, last, f"^{first}"), [first], last, progress=progress)
+    verdict = judge_commits(repo, list_commits(repo, last, f"^{first}"), [first], last, progress=progress)
+    return _with(verdict, _judge_policy_change(repo, first, last))
+
+
+def _judge_policy_change(repo: Repository, base: str, tip: str) -> list[Finding]:
+    """A policy that differs at the end of a range has to follow the one that the base has."""
+    names = [f"{commit}:{POLICY}" for commit in (base, tip)]
+    before, after = (row[0] if row else "" for _, row in repo.objects.lookup(names))
+    if before == after:
+        return []
+    from strata_git.doctor.trust import judge_change
+
+    cache = open_cache(repo)
+    try:
+        settings = exceptions_in(commit_tree(repo, base, [SETTINGS]), cache).settings
+    finally:
+        cache.close()
+    return judge_change(repo, base, tip, settings.repository)
 
 
 def judge_commits(
@@ -110,17 +130,21 @@ def judge_commits(
     commit that has them, where the caller knows it.
     """
     commits = list(read_commits(repo, oids))
+    from strata_git.doctor.messages import judge_messages
+
     exceptions = _received_by(repo, commits, [in_force] if in_force else base, tip)
-    verdict = Verdict(f"{len(commits)} commits up to {tip}", ordered(judge_history(repo, commits, base)))
+    told = [*judge_history(repo, commits, base), *judge_messages(repo, oids)]
+    verdict = Verdict(f"{len(commits)} commits up to {tip}", ordered(told))
     firsts = {commit.oid: commit.parents[0] if commit.parents else "" for commit in commits}
     cache = open_cache(repo)
     try:
-        for step in steps(repo, commits, WATCHED):
-            if step.parent != firsts[step.commit]:
-                continue
+        judged = [s for s in steps(repo, commits, WATCHED, folded=True) if s.parent == firsts[s.commit]]
+        for step in judged:
             subject = received_subject(repo, step.commit, step.changes)
-            places = sorted({artifact.path if (artifact := artifact_of(c.path)) else c.path for c in step.changes})
-            inner = _judge_with(repo, subject, places, progress, cache, exceptions.settings)
+            places = {artifact.path if (artifact := artifact_of(c.path)) else c.path for c in step.changes}
+            if step is judged[-1]:
+                places |= AROUND_ALL  # what speaks for everything, as the commit hook saw it
+            inner = _judge_with(repo, subject, sorted(places), progress, cache, exceptions.settings)
             kept = tuple(_at(f, step.commit) for f in inner.findings if f.severity != "info")
             verdict = verdict.joined(replace(inner, findings=kept))
     finally:
@@ -144,6 +168,15 @@ def summaries(
 def open_cache(repo: Repository) -> Cache:
     """The verdict cache of a repository."""
     return Cache(repo.cache_dir / "verdicts.sqlite")
+
+
+def forget_verdicts(repo: Repository) -> None:
+    """Forget all that was judged: the next verdict looks at everything again. Costs time, changes nothing else."""
+    cache = open_cache(repo)
+    try:
+        cache.clear()
+    finally:
+        cache.close()
 
 
 def require_commit(repo: Repository, revision: str) -> str:
@@ -180,11 +213,24 @@ def _judge_with(
     findings: list[Finding] = [f for judgement in judged.values() for f in judgement.findings]
     for judgement in judged.values() if settings.lfs else ():
         findings += judge_storage(judgement.summary, lfs=True)
-    facts = signature_facts(repo, judged, cache, subject)
+    facts = signature_facts(repo, judged, cache, subject, repository=settings.repository)
     whole = [artifact for artifact in chosen if judged[artifact].summary.get("judged", True)]
     findings += judge_signed(facts, whole, settings.signing_required)
     findings += judge_loose(subject, paths, cache)
+    if POLICY in asked and (not subject.narrow or subject.loose.get(POLICY) is not None):
+        from strata_git.doctor.trust import judge_trust  # most commits change no policy
+
+        findings += judge_trust(repo, subject, settings.repository)
     findings += judge_secrets(subject, judged, paths, settings.secrets_allow, cache)
+    findings += judge_around(repo, subject, paths, settings, cache)
+    if any(artifact.kind == "service" for artifact in judged):
+        from strata_git.doctor.services import judge_stages
+
+        findings += judge_stages(repo, subject, judged)
+    if not subject.narrow:
+        from strata_git.doctor.collisions import judge_run_ids
+
+        findings += [one for one in judge_run_ids(repo, subject, judged, cache) if one.path in asked]
     findings += _judge_links(repo, subject, judged, paths, cache)
     missing = sum(not judgement.summary.get("judged", True) for judgement in judged.values())
     unjudged = (f"{missing} artifacts with absent objects",) if missing else ()
@@ -227,9 +273,12 @@ def _judge_links(
     known = {artifact.reference: judgement.summary for artifact, judgement in judged.items()}
     touched = None if not paths and not subject.narrow else set(known)
     for _ in range(2):  # what is cited, and what a cited run cites
-        absent = _cited(known.values()) - known.keys()
+        absent = (_cited(known.values()) | _golden(known.values())) - known.keys()
         more, _fresh = judgements(subject, subject.learn([a for one in absent if (a := _artifact(one))]), cache)
         known |= {artifact.reference: judgement.summary for artifact, judgement in more.items()}
+    if golden := _golden(known.values()):  # brief summaries say nothing of columns
+        whole, _fresh = judgements(subject, subject.learn([a for one in golden if (a := _artifact(one))]), cache)
+        known |= {artifact.reference: judgement.summary for artifact, judgement in whole.items()}
     dangling = _cited(known.values()) - known.keys()
     return list(judge_links(known, touched, removed=_removed(repo, dangling, subject.commit)))
 
@@ -245,12 +294,18 @@ def _cited(summaries: Iterable[Summary]) -> set[str]:
     return cited
 
 
+def _golden(summaries: Iterable[Summary]) -> set[str]:
+    """The model versions that services' golden predictions were made with."""
+    told = (summary.get("golden") for summary in summaries)
+    return {str(golden["model"]) for golden in told if isinstance(golden, dict) and golden.get("model")}
+
+
 def _removed(repo: Repository, references: Iterable[str], commit: str | None) -> set[str]:
-    """Those of `references` that some commit of the history of `commit` holds."""
+    """Those of `references` that some commit of the history of `commit` holds, as directories."""
     gone = set()
     for reference in references:
         artifact = _artifact(reference)
-        if commit and artifact and repo.git("rev-list", "-1", commit, "--", artifact.path).strip():
+        if commit and artifact and repo.git("rev-list", "-1", commit, "--", f"{artifact.path}/").strip():
             gone.add(reference)
     return gone
 

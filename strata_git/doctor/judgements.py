@@ -17,7 +17,7 @@ _AT_ONCE = 500
 Progress = Callable[[int], None]
 _BRIEF = (
     "digest", "content_hash", "inputs", "run", "outputs", "artifact", "artifact_sha256", "signature_oid",
-    "checksums_oid", "secrets", "unscanned",
+    "checksums_oid", "secrets", "unscanned", "model", "golden", "metrics", "artifact_bytes",
 )  # fmt: skip
 """What the rules between artifacts and those on signatures and secrets ask of a summary."""
 

@@ -17,7 +17,7 @@ from strata_git.repo.staged import Change, staged_changes
 from strata_git.repo.tree import Content, Entry, ListedTree, Place, commit_tree, index_tree, tree_oid
 from strata_git.repo.worktree import WorkTree, start_unsettled
 
-AROUND = (".strata", "experiments", "chains")
+AROUND = (".strata", "experiments", "chains", "plugins")
 """Directories that hold no artifacts and are looked at all the same: settings, and what people write runs in."""
 WATCHED = (*ROOTS, SETTINGS, *AROUND, ".gitattributes", ".env")
 """Everything the rules look at; the hooks' gates use the same list."""
@@ -28,7 +28,8 @@ class Subject:
     """`artifacts` maps each artifact directory to its tree id; `loose` holds the watched files that lie in none.
 
     `files` lists the directories asked for. `commit` is the commit that is judged, or that lies underneath;
-    `gone` are the artifacts that only the latter has, `touched` those in which something may differ from it.
+    `gone` are the artifacts that only the latter has, `touched` those in which something may differ from it. `roots`
+    are the roots that are there where a narrow view does not show what lies in them.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Subject:
     elsewhere: Callable[[Collection[Artifact]], dict[Artifact, str]] | None = None
     gone: frozenset[Artifact] = frozenset()
     touched: frozenset[Artifact] = frozenset()
+    roots: frozenset[str] = frozenset()
 
     def learn(self, artifacts: Collection[Artifact]) -> list[Artifact]:
         """Those of `artifacts` that are there, with their tree ids known from now on."""
@@ -64,7 +66,7 @@ def commit_subject(repo: Repository, commit: str) -> Subject:
 def staged_subject(repo: Repository, changes: list[Change] | None = None) -> Subject:
     """What the next commit would hold."""
     if changes is None:
-        changes = staged_changes(repo, WATCHED)
+        changes = staged_changes(repo, WATCHED, folded=True)
     by_path = {change.path for change in changes}
 
     def files(paths: Collection[str]) -> ListedTree:
@@ -98,7 +100,8 @@ def narrow_subject(repo: Repository, changes: list[Change]) -> Subject:
         found = repo.objects.lookup(names)
         return {names[name]: row[0] for name, row in found if row is not None and row[1] == "tree"}
 
-    return Subject("the staged tree", known, ListedTree(repo, loose), files, True, head, elsewhere)
+    roots = _staged_roots(repo, head, changes)
+    return Subject("the staged tree", known, ListedTree(repo, loose), files, True, head, elsewhere, roots=roots)
 
 
 def received_subject(repo: Repository, commit: str, changes: Iterable[Change]) -> Subject:
@@ -109,8 +112,9 @@ def received_subject(repo: Repository, commit: str, changes: Iterable[Change]) -
     around = (SETTINGS, ".gitattributes")
     aside = [c for c in changes if c.status != "D" and c.path not in around and _place(c.path) in ("", c.path)]
     loose = [Entry(c.path, c.new_mode, c.new_oid) for c in aside]
-    for top in read_trees(repo, [_root_tree(repo, commit)]):
-        loose += [Entry(row.name, row.mode, row.oid) for row in top if row.name in around and not row.is_tree]
+    top = _top(repo, commit)
+    loose += [Entry(row.name, row.mode, row.oid) for row in top if row.name in around and not row.is_tree]
+    roots = frozenset(row.name for row in top if row.is_tree and row.name in ROOTS)
 
     def elsewhere(artifacts: Collection[Artifact]) -> dict[Artifact, str]:
         names = {f"{commit}:{artifact.path}": artifact for artifact in artifacts}
@@ -125,14 +129,14 @@ def received_subject(repo: Repository, commit: str, changes: Iterable[Change]) -
             return commit_tree(repo, commit, paths)
         return ListedTree(repo, entries_below(repo, [(path, Row(TREE, path, ids[path])) for path in paths]))
 
-    return Subject(f"commit {commit}", known, ListedTree(repo, loose), files, True, commit, elsewhere)
+    return Subject(f"commit {commit}", known, ListedTree(repo, loose), files, True, commit, elsewhere, roots=roots)
 
 
 def work_subject(repo: Repository) -> Subject:
     """The working tree: tracked and untracked, unignored files as they lie on the disk."""
-    unsettled = start_unsettled(repo, WATCHED)
+    unsettled = start_unsettled(repo, WATCHED, folded=True)
     try:
-        changes = staged_changes(repo, WATCHED)
+        changes = staged_changes(repo, WATCHED, folded=True)
         head = _Head.of(repo)
     finally:
         differing = unsettled()
@@ -209,6 +213,49 @@ def _overlaid(
     return Subject(name, artifacts, loose_tree, files, commit=head.commit, gone=frozenset(gone), touched=here)
 
 
+def _staged_roots(repo: Repository, head: str | None, changes: Iterable[Change]) -> frozenset[str]:
+    """The roots that the next commit will have; one is looked through only where everything in it may be gone."""
+    removed: dict[str, set[str]] = {root: set() for root in ROOTS}
+    there = set()
+    for change in changes:
+        root = change.path.partition("/")[0]
+        if root not in removed or root == change.path:
+            continue
+        if change.status == "D":
+            removed[root].add(change.path)
+        else:
+            there.add(root)
+    for row in _top(repo, head) if head else []:
+        if row.is_tree and row.name in removed and row.name not in there and _is_left(repo, row, removed[row.name]):
+            there.add(row.name)
+    return frozenset(there)
+
+
+def _is_left(repo: Repository, root: Row, removed: Collection[str]) -> bool:
+    """Whether a directory holds a file that is not among those removed; the first one answers."""
+    open_ = [(root.name, root.oid)] if removed else []
+    while open_:
+        path, oid = open_.pop()
+        try:
+            rows = next(read_trees(repo, [oid]))
+        except KeyError:  # a partial clone: what is not here is not what is being removed
+            return True
+        for row in rows:
+            if row.is_tree:
+                open_.append((f"{path}/{row.name}", row.oid))
+            elif f"{path}/{row.name}" not in removed:
+                return True
+    return not removed
+
+
+def _top(repo: Repository, commit: str) -> list[Row]:
+    """What lies at the top of a commit. Raises StrataError where it is not here."""
+    try:
+        return next(read_trees(repo, [_root_tree(repo, commit)]))
+    except KeyError as error:
+        raise _absent(error.args[0]) from None
+
+
 def _below(changes: Iterable[Change], artifacts: Collection[str]) -> list[Change]:
     """The changes in these artifact directories, or in their place."""
     wanted = frozenset(artifacts)
@@ -225,11 +272,15 @@ def _scan(repo: Repository, commit: str) -> tuple[dict[Artifact, str], list[Entr
         top = next(iter(list(read_trees(repo, [_root_tree(repo, commit)]))))
         return _sorted_out(repo, top)
     except KeyError as error:
-        raise StrataError(
-            f"Tree {error.args[0]} is not in this repository (a partial clone?).", hint="git fetch --refetch"
-        ) from None
+        raise _absent(error.args[0]) from None
     except ValueError:
         raise StrataError(f"A directory of {commit} is damaged.", hint="git fsck") from None
+
+
+def _absent(oid: object) -> StrataError:
+    return StrataError(
+        f"Tree {oid} is not in this repository (a partial clone?).", hint="git fetch --refetch --no-filter"
+    )
 
 
 def _sorted_out(repo: Repository, top: list[Row]) -> tuple[dict[Artifact, str], list[Entry]]:

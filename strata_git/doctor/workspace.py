@@ -9,10 +9,18 @@ from dataclasses import astuple
 
 from strata_git.checks.catalog import RULESET
 from strata_git.checks.finding import Finding
-from strata_git.contracts.layout import METADATA, ROOT_OF
+from strata_git.contracts.layout import KINDS, METADATA, ROOT_OF, Artifact
 from strata_git.doctor.cache import Cache
 from strata_git.doctor.subject import Subject
 from strata_git.repo.tree import Entry, ListedTree, Place
+
+_SOME = {
+    root: Artifact(kind, "run-2000-01-01-000")
+    if kind == "run"
+    else Artifact(kind, "x", "" if kind == "service" else "v1")
+    for root, kind in KINDS.items()
+}
+"""An artifact in each root, where it is known only that there is something."""
 
 
 class _Around(ListedTree):
@@ -20,6 +28,7 @@ class _Around(ListedTree):
 
     def __init__(self, subject: Subject) -> None:
         firsts = {artifact.kind: artifact for artifact in subject.artifacts}
+        firsts |= {KINDS[root]: _SOME[root] for root in subject.roots if KINDS[root] not in firsts}
         stand_ins = [Entry(f"{one.path}/{METADATA}", "100644", "0" * 40) for one in firsts.values()]
         super().__init__(None, [*subject.loose.under(""), *stand_ins])
         self._loose = subject.loose
@@ -35,7 +44,7 @@ def judge_loose(subject: Subject, paths: Sequence[str], cache: Cache) -> list[Fi
     sha = hashlib.sha256(RULESET.encode())
     for entry in entries:
         sha.update(os.fsencode(f"{entry.mode} {entry.oid} {entry.path}\0"))
-    sha.update(",".join(sorted({ROOT_OF[artifact.kind] for artifact in subject.artifacts})).encode())
+    sha.update(",".join(sorted({ROOT_OF[artifact.kind] for artifact in subject.artifacts} | subject.roots)).encode())
     key = f"around:{subject.narrow}:{sha.hexdigest()}"
     findings = _thawed(cache.get([key]).get(key))
     if findings is None:

@@ -7,13 +7,30 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-HOOKS = {
+HOOKS = {  # name: module in strata_git.hooks, and its function where that is not `run`
     "pre-commit": "pre_commit",
     "pre-merge-commit": "pre_commit",
+    "prepare-commit-msg": "prepare_commit_msg",
+    "commit-msg": "commit_msg",
     "post-commit": "post_commit",
+    "post-merge": "marking:post_merge",
+    "post-checkout": "marking:post_checkout",
+    "post-rewrite": "marking:post_rewrite",
     "pre-push": "pre_push",
     "pre-receive": "pre_receive",
+    # one subject each, for .pre-commit-hooks.yaml
+    "doctor": "frameworks:doctor",
+    "checksums": "frameworks:checksums",
+    "sign": "frameworks:sign",
+    "immutable": "frameworks:immutable",
+    "metadata": "frameworks:metadata",
+    "lfs": "frameworks:lfs",
+    "secrets": "frameworks:secrets",
+    "verify": "frameworks:verify",
 }
+
+NEVER_FAILS = ("post-", "prepare-commit-msg")
+"""Beginnings of hooks that run after the fact, or only help: our inability is told and stops nothing."""
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -23,20 +40,21 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"usage: git-strata-hook {'|'.join(HOOKS)} [ARGUMENT ...]", file=sys.stderr)
         return 64
     name = given[0]
-    after_the_fact = name.startswith("post-")
+    module, _, function = HOOKS[name].partition(":")
     try:
         from strata_git.repo.command import Repository
 
         repo = Repository.discover(Path.cwd(), dict(os.environ), in_hook=True)
         try:
-            code = int(import_module(f"strata_git.hooks.{HOOKS[name]}").run(repo, given[1:]))
+            hook = getattr(import_module(f"strata_git.hooks.{module}"), function or "run")
+            code = int(hook(repo, given[1:]))
         finally:
             repo.close()
     except KeyboardInterrupt:
         return 130
     except Exception as error:  # noqa: BLE001 - the last catch: git shows what a hook prints, never a traceback
         code = _tell(name, error)
-    return 0 if after_the_fact else code
+    return 0 if name.startswith(NEVER_FAILS) else code
 
 
 def _tell(name: str, error: Exception) -> int:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import partial
 
 from strata_git.checks.finding import Finding, found
 from strata_git.contracts.layout import SETTINGS
 from strata_git.errors import StrataError
 from strata_git.hooks.noted import judge_lines, new_lines
 from strata_git.hooks.pushed import Push, is_event_ref
-from strata_git.ledger.events import HEADS, read_ledger
+from strata_git.ledger.approval import APPROVALS
+from strata_git.ledger.events import HEADS, read_approvals, read_ledger
+from strata_git.ledger.governed import keys_for
+from strata_git.ledger.materials import note_lines
 from strata_git.ledger.names import TAGS, parse_name
 from strata_git.ledger.state import ModelState
+from strata_git.ledger.trust import HERE, Trust, read_trust
 from strata_git.repo.command import Repository
 from strata_git.repo.notes import NOTES_REF
 
@@ -20,40 +25,48 @@ FEW = 4
 
 
 def judge_event_refs(
-    repo: Repository, pushes: Sequence[Push], commit: str | None, overlay: Mapping[str, str] | None = None
-) -> list[Finding]:
-    """What is wrong with the event tags, chain heads and notes of a push; deletions are judged elsewhere.
+    repo: Repository, pushes: Sequence[Push], commit: str | None, overlay: Mapping[str, str] | None = None,
+    *, base: str | None = None, revisions: Sequence[str] = HERE, first: bool = False,
+) -> list[Finding]:  # fmt: skip
+    """What is wrong with the event tags, chain heads, approvals and notes of a push; deletions are judged elsewhere.
 
-    Events must carry the identity that the settings of `commit` name. `overlay` are references that are not there yet,
+    Events must carry the identity that the settings of `commit` name, and are judged by the trust policy that is in
+    force in the history of `revisions` and `base` (default: `commit`). With `first` the receiving side has nothing yet,
+    and takes in what happened elsewhere: events need not be of today. `overlay` are references that are not there yet,
     as `read_ledger` takes them. Raises StrataError where those settings cannot be read.
     """
     tags = [push for push in pushes if is_event_ref(push.remote_ref)]
     heads = [push for push in pushes if push.remote_ref.startswith(HEADS)]
     notes = [push for push in pushes if push.remote_ref == NOTES_REF]
-    if not (tags or heads or notes):
+    approvals = [push for push in pushes if push.remote_ref.startswith(APPROVALS)]
+    if not (tags or heads or notes or approvals):
         return []
     identity = _identity(repo, commit)
     models = {name.model for push in tags if (name := parse_name(push.remote_ref.removeprefix(TAGS)))}
     models |= {push.remote_ref.removeprefix(HEADS) for push in heads}
-    states = _states(repo, models, identity, overlay)
-    findings = _judge_names(tags)
+    trust = read_trust(repo, identity, head=base or commit, revisions=revisions)
+    fresh = [push.local_oid for push in tags if push.creates and not first]
+    states = _states(repo, models, identity, overlay, trust, fresh)
+    findings = [*_judge_names(tags), *(finding for finding in trust.findings if finding.severity != "info")]
     for model in sorted(models):
         findings += [complaint.finding(model) for complaint in states[model].complaints]
     findings += _judge_heads(states, heads)
+    if approvals:
+        findings += _judge_approvals(repo, approvals, identity, trust)
     for push in notes:
-        findings += _judge_notes(repo, push, states, identity, overlay)
+        findings += _judge_notes(repo, push, states, identity, overlay, trust)
     return findings
 
 
 def _states(
-    repo: Repository, models: Collection[str], repository: str, overlay: Mapping[str, str] | None
-) -> dict[str, ModelState]:
+    repo: Repository, models: Collection[str], repository: str, overlay: Mapping[str, str] | None, trust: Trust,
+    fresh: Collection[str],
+) -> dict[str, ModelState]:  # fmt: skip
+    read = partial(read_ledger, repo, repository=repository, overlay=overlay, trust=trust, fresh=fresh)
     if len(models) > FEW:
-        ledger = read_ledger(repo, repository=repository, overlay=overlay)
+        ledger = read()
         return {model: ledger.model(model) for model in models}
-    return {
-        model: read_ledger(repo, repository=repository, model=model, overlay=overlay).model(model) for model in models
-    }
+    return {model: read(model=model).model(model) for model in models}
 
 
 def _judge_names(tags: Iterable[Push]) -> list[Finding]:
@@ -81,17 +94,43 @@ def _judge_heads(states: Mapping[str, ModelState], heads: Iterable[Push]) -> lis
 
 
 def _judge_notes(
-    repo: Repository, push: Push, states: Mapping[str, ModelState], repository: str, overlay: Mapping[str, str] | None
-) -> list[Finding]:
+    repo: Repository, push: Push, states: Mapping[str, ModelState], repository: str, overlay: Mapping[str, str] | None,
+    trust: Trust,
+) -> list[Finding]:  # fmt: skip
     if repo.resolve(push.local_oid) is None:
         return [found("STR-P017", NOTES_REF, "would no longer be notes")]
     old = None if push.creates else repo.resolve(push.remote_oid)
     added, findings = new_lines(repo, push.local_oid, old)
-    strays = judge_lines(added, [event for state in states.values() for event in state.events])
+    strays = judge_lines(added, _lines_of(repo, states))
     if strays:  # perhaps of models that the push does not touch
-        whole = read_ledger(repo, repository=repository, overlay=overlay).state.models
-        strays = judge_lines(added, [event for state in whole.values() for event in state.events])
+        whole = read_ledger(repo, repository=repository, overlay=overlay, trust=trust).state.models
+        strays = judge_lines(added, _lines_of(repo, whole))
     return [*findings, *strays]
+
+
+def _lines_of(repo: Repository, states: Mapping[str, ModelState]) -> set[bytes]:
+    lines = note_lines(repo, [event for state in states.values() for event in state.events])
+    return {line for each in lines.values() for line in each}
+
+
+def _judge_approvals(repo: Repository, pushes: Sequence[Push], repository: str, trust: Trust) -> list[Finding]:
+    """What is published as an approval is one: signed by a known key, and of this repository."""
+    findings = []
+    overlay = {push.remote_ref: push.local_oid for push in pushes}
+    there = read_approvals(repo, keys_for(repo, trust), overlay=overlay)
+    for push in pushes:
+        approval = there.get(push.local_oid)
+        if approval is None or approval.ref != push.remote_ref:
+            reason = "stands under another name too"
+        elif approval.record is None:
+            reason = approval.flaw
+        elif not approval.signed:
+            reason = "its signature does not count here" if approval.signatures else "it is not signed"
+        else:
+            reason = "it belongs to another repository" if approval.record.repo != repository else ""
+        if reason:
+            findings.append(found("STR-P024", push.remote_ref, reason))
+    return findings
 
 
 def _identity(repo: Repository, commit: str | None) -> str:

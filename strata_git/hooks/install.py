@@ -1,178 +1,127 @@
-"""Putting our hooks into a repository beside git-lfs's, and taking them out again, byte for byte.
+"""Putting our hooks into a repository beside everybody else's, and taking them out again, byte for byte.
 
-`core.hooksPath` is never set and no foreign script is edited. What stood in a hook's place and was git-lfs's own is
-kept verbatim in the git directory; ours calls git-lfs last with the same standard input.
+Two ways: named in configuration, for git >= 2.54, or as files in the hooks directory, for every git. `core.hooksPath`
+is never set, and no foreign script is edited.
 """
 
 from __future__ import annotations
 
 import os
-import re
-import sys
-from dataclasses import dataclass
-from pathlib import Path
+from typing import Literal
 
-from strata_git.errors import StrataError, printable
+from strata_git.doctor.hooks import stores_lfs
+from strata_git.errors import StrataError
+from strata_git.hooks.configured import configure, unconfigure
 from strata_git.hooks.locks import note_locks
+from strata_git.hooks.outcome import Outcome
+from strata_git.hooks.shims import put_shims, take_shims
 from strata_git.repo.command import Repository
-from strata_git.repo.files import write_file
-from strata_git.resources import folder
+from strata_git.repo.hook_files import (
+    CLIENT_HOOKS,
+    LFS,
+    SERVER_HOOKS,
+    US,
+    HookSettings,
+    active_hook,
+    called_by_framework,
+    git_version,
+    gits_on_path,
+    hook_names,
+    hook_settings,
+    read_hook,
+)
+from strata_git.repo.hook_state import kept_beside
 
-NAMES = ("pre-commit", "pre-merge-commit", "post-commit", "pre-push")
-RECEIVING = ("pre-receive",)
-"""Hooks of a bare repository: nobody commits there, everybody pushes to it."""
-_MARK = b"# git-strata"
-_LFS = rb'#!/bin/sh\n(command -v git-lfs [^\n]*\n)?git lfs %s "\$@"\n?'
-_FRAMEWORKS = {b"pre-commit.com": "pre-commit", b"prek": "prek", b"husky": "husky", b"lefthook": "lefthook"}
+Mode = Literal["auto", "config", "shim"]
+NAMES = CLIENT_HOOKS
 
 
-@dataclass(frozen=True, slots=True)
-class HookState:
-    """One hook of a repository.
+def install(repo: Repository, mode: Mode = "auto") -> list[Outcome]:
+    """Install every hook of ours; one outcome for each. Doing it twice changes nothing.
 
-    `state`: ours, outdated (ours, of another version of git-strata), changed (ours, edited), git-lfs, foreign, absent.
+    `auto` names them in configuration where git is new enough, and writes files otherwise; a repository that was
+    installed the other way is moved. Raises StrataError where it cannot be done that way.
     """
-
-    name: str
-    path: Path
-    state: str
-    detail: str = ""
-
-
-def install(repo: Repository) -> list[str]:
-    """Install every hook that nobody else owns; one sentence for each. Doing it twice changes nothing."""
-    directory = hooks_dir(repo)
-    told = []
-    for name in names_in(repo):
-        state = hook_state(repo, name)
-        if state.state == "foreign":
-            told.append(_foreign(state))
-            continue
-        if state.state == "ours" and state.path.read_bytes() == _script(name):
-            told.append(f"{name}: already installed")
-            continue
-        if state.state == "changed":
-            told.append(f"{name}: our hook was edited and is left as it is; `git strata uninstall` tells more")
-            continue
-        if state.state == "git-lfs":
-            _keep(repo, name, state.path.read_bytes())
-        directory.mkdir(parents=True, exist_ok=True)
-        write_file(state.path, _script(name), 0o755)
-        _remember(repo, name)
-        done = "renewed" if state.state in ("ours", "outdated") else "installed"
-        told.append(f"{name}: {done}" + (", git-lfs is called after it" if state.state == "git-lfs" else ""))
+    settings = hook_settings(repo)
+    if choose_mode(repo, settings, mode) == "config":
+        told = _by_configuration(repo, settings)
+    else:
+        told = put_shims(repo, settings, hook_names(repo))
+        if mode == "shim":
+            told += [outcome for outcome in unconfigure(repo, settings, NAMES).values() if outcome.left]
     note_locks(repo)
     return told
 
 
-def uninstall(repo: Repository) -> list[str]:
-    """Take our hooks out and put back what was there before them."""
+def _by_configuration(repo: Repository, settings: HookSettings) -> list[Outcome]:
+    files = ("pre-push",) if _stands_before_lfs(repo, settings) else ()
+    moved = take_shims(repo, settings, [name for name in hook_names(repo) if name not in files])
+    taken = unconfigure(repo, settings, files)
+    told = [outcome for outcome in (*moved.values(), *taken.values()) if outcome.left]
+    settings = hook_settings(repo)
+    told += configure(repo, settings, [name for name in hook_names(repo) if name not in files])
+    return [*told, *put_shims(repo, settings, files)] if files else told
+
+
+def _stands_before_lfs(repo: Repository, settings: HookSettings) -> bool:
+    """Whether our pre-push has to be the file, in the place of git-lfs's, though the others are only configured.
+
+    git runs what is in the hooks directory also when a configured hook has refused: git-lfs would upload.
+    """
+    if settings.places.elsewhere:
+        return False
+    file = active_hook(settings, "pre-push")
+    if file is not None and (file.link or file.whose not in (LFS, US)):
+        return False
+    chained = file is not None and os.path.lexists(kept_beside(file.path, "pre-push"))
+    return not chained and ((file is not None and file.whose == LFS) or stores_lfs(repo))
+
+
+def uninstall(repo: Repository) -> list[Outcome]:
+    """Take our hooks out, whichever way they came, and put back what was there before."""
+    settings = hook_settings(repo)
+    names = SERVER_HOOKS if repo.worktree is None else CLIENT_HOOKS
+    out_of = [unconfigure(repo, settings, names), take_shims(repo, settings, names)]
     told = []
-    for name in names_in(repo):
-        state = hook_state(repo, name)
-        if state.state == "changed":
-            told.append(f"{name}: differs from what we installed and is left as it is: {printable(str(state.path))}")
-        elif state.state in ("ours", "outdated"):
-            _installed(repo, name).unlink(missing_ok=True)
-            kept = _kept(repo, name)
-            if kept.exists():
-                write_file(state.path, kept.read_bytes(), 0o755)
-                kept.unlink()
-                told.append(f"{name}: removed, what was there before is back")
-            else:
-                state.path.unlink()
-                told.append(f"{name}: removed")
-        else:
-            told.append(f"{name}: not ours")
+    for name in names:
+        outcomes = [done[name] for done in out_of if name in done]
+        told += outcomes or [_not_ours(repo, settings, name)]
     return told
 
 
-def names_in(repo: Repository) -> tuple[str, ...]:
-    """The hooks that belong into a repository."""
-    return RECEIVING if repo.worktree is None else NAMES
-
-
-def hook_state(repo: Repository, name: str) -> HookState:
-    """Who owns a hook."""
-    path = hooks_dir(repo) / name
-    try:
-        if path.is_symlink():
-            return HookState(name, path, "foreign", "symbolic link")
-        data = path.read_bytes()
-    except FileNotFoundError:
-        return HookState(name, path, "absent")
-    except OSError as error:
-        raise StrataError(f"{printable(str(path))} could not be read: {error.strerror}.") from None
-    if _MARK in data:
-        return HookState(name, path, _whose(repo, name, path, data))
-    if re.fullmatch(_LFS % name.encode(), data):
-        return HookState(name, path, "git-lfs")
-    owner = next((name for mark, name in _FRAMEWORKS.items() if mark in data.lower()), "")
-    return HookState(name, path, "foreign", owner)
-
-
-def _whose(repo: Repository, name: str, path: Path, data: bytes) -> str:
-    if not os.access(path, os.X_OK):  # git passes over a hook that is not executable
-        return "changed"
-    plain = re.sub(rb"(?m)^hook='.*'$", b"hook=''", data)
-    if plain == re.sub(rb"(?m)^hook='.*'$", b"hook=''", _source(name)):
-        return "ours"
-    try:
-        before = _installed(repo, name).read_bytes()
-    except OSError:
-        return "changed"
-    return "outdated" if before == data else "changed"
-
-
-def hooks_dir(repo: Repository) -> Path:
-    """Where git looks for hooks here. Raises StrataError where that is shared with other repositories."""
-    shared = repo.try_user_git("config", "--show-scope", "--get", "core.hooksPath")
-    if shared.code == 0 and shared.out.split(b"\t")[0] in (b"global", b"system"):
+def choose_mode(repo: Repository, settings: HookSettings, mode: Mode) -> Literal["config", "shim"]:
+    """How to install. Raises StrataError where configuration is asked for and git would not read it."""
+    if mode == "shim":
+        return "shim"
+    git = git_version(repo)
+    if repo.worktree is None:
+        if mode == "config":
+            raise StrataError("A bare repository has its hooks in its hooks directory.", hint="git strata install")
+        return "shim"
+    if git.reads_configured_hooks:
+        return "shim" if mode == "auto" and _shims_serve_older(repo, settings) else "config"
+    if mode == "config":
         raise StrataError(
-            "core.hooksPath of your global git configuration sends every repository to one hooks directory.",
-            hint="git config --global --unset core.hooksPath   or call `git-strata-hook NAME` from the hooks there",
+            f"git {git.told} does not run hooks that configuration names; git 2.54 is the first that does.",
+            hint="git strata install --mode shim   works with every git",
         )
-    out = repo.user_git("rev-parse", "--git-path", "hooks")
-    return (repo.directory / os.fsdecode(out).rstrip("\n")).resolve()
+    return "shim"
 
 
-def _source(name: str) -> bytes:
-    return (folder("hooks") / name).read_bytes()
+def _shims_serve_older(repo: Repository, settings: HookSettings) -> bool:
+    """Whether our files are in place for another git on PATH, which would run nothing else.
+
+    pre-push says nothing: it may be a file where the others are configured.
+    """
+    own, names = settings.places.own, [name for name in NAMES if name != "pre-push"]
+    files = [file for name in names if (file := read_hook(own / name, name)) is not None and file.whose == US]
+    if settings.places.elsewhere or not files:
+        return False
+    return any(not git.reads_configured_hooks for git in gits_on_path(repo, repo.environ.get("PATH", "")))
 
 
-def _script(name: str) -> bytes:
-    program = Path(sys.executable).with_name("git-strata-hook")
-    if not program.exists() or "'" in str(program):
-        return _source(name)
-    return _source(name).replace(b"hook='git-strata-hook'", b"hook='" + os.fsencode(program) + b"'", 1)
-
-
-def _foreign(state: HookState) -> str:
-    entry = f"git-strata-hook {state.name}"
-    if state.detail in ("pre-commit", "prek"):
-        ids = "strata, strata-seal-sync"
-        return f"{state.name}: belongs to {state.detail}; add our hooks to .pre-commit-config.yaml (ids: {ids})"
-    belongs = {"": "is a script of somebody else", "symbolic link": "is a symbolic link"}
-    owner = belongs.get(state.detail, f"belongs to {state.detail}")
-    return f'{state.name}: {owner} and is left as it is; call `{entry} "$@"` from it'
-
-
-def _installed(repo: Repository, name: str) -> Path:
-    """A copy of what we wrote: how a hook of an earlier version is told from one that somebody edited."""
-    return repo.common_dir / "strata" / "hooks" / f"{name}.installed"
-
-
-def _remember(repo: Repository, name: str) -> None:
-    copy = _installed(repo, name)
-    copy.parent.mkdir(parents=True, exist_ok=True)
-    write_file(copy, _script(name))
-
-
-def _kept(repo: Repository, name: str) -> Path:
-    return repo.common_dir / "strata" / "hooks" / name
-
-
-def _keep(repo: Repository, name: str, data: bytes) -> None:
-    kept = _kept(repo, name)
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    write_file(kept, data, 0o755)
+def _not_ours(repo: Repository, settings: HookSettings, name: str) -> Outcome:
+    file = active_hook(settings, name)
+    if file is not None and (file.calls_us(name) or called_by_framework(repo, file.whose, name)):
+        return Outcome(name, f"not ours, but {file.whose} calls git-strata: that line is yours to take out")
+    return Outcome(name, "not ours")

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 from strata_git.checks.finding import Finding, found
-from strata_git.ledger.event import Event
-from strata_git.ledger.statement import statement
 from strata_git.repo.command import Repository
 from strata_git.repo.notes import NOTES_REF
 from strata_git.repo.objects import TooLarge
@@ -39,13 +37,12 @@ def new_lines(repo: Repository, new: str, old: str | None) -> tuple[Lines, list[
     return added, findings
 
 
-def judge_lines(added: Lines, events: list[Event]) -> list[Finding]:
-    """A note line repeats a signed event; any other is told, for whoever reads notes might believe it."""
-    known = {statement(event) for event in events if event.record is not None}
+def judge_lines(added: Lines, known: Collection[bytes]) -> list[Finding]:
+    """A note line is one that events have (`known`); any other is refused: who reads notes might believe it."""
     return [
-        found("STR-P018", NOTES_REF, f"a note on {commit[:12]} repeats no event that is here")
+        found("STR-P018", NOTES_REF, f"a note on {commit[:12]} repeats no event that is here", severity="error")
         for commit, lines in sorted(added.items())
-        if lines - known
+        if not lines.issubset(known)
     ]
 
 

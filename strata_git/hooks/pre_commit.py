@@ -16,6 +16,7 @@ from strata_git.doctor.judge import judge_staged
 from strata_git.doctor.released import amendable, tree_ids
 from strata_git.doctor.subject import WATCHED
 from strata_git.doctor.verdict import ordered
+from strata_git.hooks.naming import leave_trailers
 from strata_git.hooks.told import say, tell
 from strata_git.repo.command import Repository
 from strata_git.repo.staged import Change, commit_parents, staged_changes
@@ -24,7 +25,9 @@ from strata_git.repo.worktree import lies_as_staged, unstaged_paths
 
 
 @dataclass(slots=True)
-class _Plan:
+class SealPlan:
+    """The lists to write, and what stands in the way of others."""
+
     seals: list[Seal] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
 
@@ -32,11 +35,11 @@ class _Plan:
 def run(repo: Repository, arguments: Sequence[str]) -> int:  # noqa: ARG001 - every hook has this shape
     """Judge and seal the commit that git is about to make; 1 refuses it."""
     forget_seals(repo)
-    changes = staged_changes(repo, WATCHED)
+    changes = staged_changes(repo, WATCHED, folded=True)
     if not changes:
-        return 0
+        return _asked_by_hand(repo)
     parents = commit_parents(repo)
-    plan = _plan(repo, changes, parents)
+    plan = plan_seals(repo, changes, parents)
     sealed = as_changes(repo, changes, plan.seals)
     verdict = judge_staged(repo, sealed, narrow=True, parents=parents)
     findings = ordered([*plan.findings, *verdict.findings])
@@ -48,13 +51,24 @@ def run(repo: Repository, arguments: Sequence[str]) -> int:  # noqa: ARG001 - ev
 
         note_locks(repo)
     _sign(repo, plan.seals)
-    if _is_own_index(repo):
+    leave_trailers(repo, changes)
+    if is_own_index(repo):
         forget_seals(repo)  # nothing to settle: post-commit's gate then starts no Python
     return 0
 
 
-def _plan(repo: Repository, changes: Sequence[Change], parents: Sequence[str]) -> _Plan:
-    plan = _Plan()
+def _asked_by_hand(repo: Repository) -> int:
+    """Frameworks run hooks without a commit too, and pass a range or mean everything that is there."""
+    if "PRE_COMMIT" not in repo.environ:
+        return 0
+    from strata_git.hooks.asked import judge_asked
+
+    return judge_asked(repo)
+
+
+def plan_seals(repo: Repository, changes: Sequence[Change], parents: Sequence[str]) -> SealPlan:
+    """What is to be sealed for the commit of `changes` on top of `parents`. Nothing is written."""
+    plan = SealPlan()
     touched = sorted({a for change in changes if (a := artifact_of(change.path)) and a.frozen})
     ids = tree_ids(repo, [f"{parent}:{artifact.path}" for artifact in touched for parent in parents])
     tree = index_tree(repo, [a.path for a in touched], [c for c in changes if artifact_of(c.path)])
@@ -88,7 +102,7 @@ def _amending(
     return bool(payload) and bool(tree.under(artifact.path)) and amendable(repo, artifact, parents)
 
 
-def _plan_one(repo: Repository, tree: ListedTree, artifact: Artifact, left: Sequence[str], plan: _Plan) -> None:
+def _plan_one(repo: Repository, tree: ListedTree, artifact: Artifact, left: Sequence[str], plan: SealPlan) -> None:
     for path in left:
         message = f"is not staged, but {artifact.short} is released by this commit"
         plan.findings.append(found("STR-C008", path, message))
@@ -106,7 +120,7 @@ def _plan_one(repo: Repository, tree: ListedTree, artifact: Artifact, left: Sequ
         plan.seals.append(seal)
 
 
-def _is_own_index(repo: Repository) -> bool:
+def is_own_index(repo: Repository) -> bool:
     """Whether the commit is made from the index that stays: only `git commit PATH` throws away what hooks put in.
 
     `git commit -a` hands the hook the lock file that becomes the index.

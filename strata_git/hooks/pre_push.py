@@ -7,12 +7,14 @@ import sys
 from collections.abc import Sequence
 
 from strata_git.checks.finding import Finding
+from strata_git.doctor.collisions import judge_pushed_ids
 from strata_git.doctor.judge import judge_commits
 from strata_git.doctor.verdict import ordered
 from strata_git.errors import StrataError, printable
 from strata_git.hooks.events import judge_event_refs
-from strata_git.hooks.pushed import Push, judge_guarded
+from strata_git.hooks.pushed import Push, judge_guarded, judge_policy_tip
 from strata_git.hooks.told import tell
+from strata_git.ledger.trust import HERE
 from strata_git.repo.command import Repository
 from strata_git.repo.history import list_commits
 from strata_git.repo.refs import list_refs
@@ -44,9 +46,36 @@ def judge_pushes(repo: Repository, pushes: Sequence[Push], remote: str) -> tuple
     findings: list[Finding] = []
     for push in pushes:
         findings += judge_guarded(repo, push, THERE)
-    findings += judge_event_refs(repo, [p for p in pushes if not p.deletes], repo.head())
+    kept = [push for push in pushes if not push.deletes]
+    known = _known_there(repo, remote)
+    first = not known and all(push.creates for push in kept)
+    base = known[0] if known else None
+    findings += judge_event_refs(repo, kept, repo.head(), base=base, revisions=known or HERE, first=first)
+    findings += _judge_policy(repo, pushes, remote)
     findings += _judge_commits(repo, pushes, remote)
     return ordered(findings)
+
+
+def _known_there(repo: Repository, remote: str) -> list[str]:
+    """The commits that a remote's branches were last seen at, its main branch first: what is in force there."""
+    prefix = f"refs/remotes/{remote}/"
+    tracked = {ref.name.removeprefix(prefix): ref.oid for ref in list_refs(repo, prefix) if ref.kind == "commit"}
+    names = [name for name in ("HEAD", "main", "master") if name in tracked]
+    return list(dict.fromkeys([*(tracked[name] for name in names), *tracked.values()])) if remote else []
+
+
+def _judge_policy(repo: Repository, pushes: Sequence[Push], remote: str) -> list[Finding]:
+    """What is pushed to the remote's main branch holds a policy that is in force, or that follows it, signed."""
+    named = os.fsdecode(repo.try_git("symbolic-ref", "--quiet", f"refs/remotes/{remote}/HEAD").out).rstrip("\n")
+    main = named.removeprefix(f"refs/remotes/{remote}/")
+    names = {f"refs/heads/{main}"} if main else {"refs/heads/main", "refs/heads/master"}
+    findings: list[Finding] = []
+    for push in pushes:
+        tip = repo.resolve(push.local_oid) if push.remote_ref in names and not push.deletes else None
+        if tip is not None:
+            base = repo.resolve(push.remote_oid) if not push.creates else None
+            findings += judge_policy_tip(repo, tip, base or tip, where=f" on {push.remote_ref}")
+    return findings
 
 
 def _judge_commits(repo: Repository, pushes: Sequence[Push], remote: str) -> list[Finding]:
@@ -66,4 +95,5 @@ def _judge_commits(repo: Repository, pushes: Sequence[Push], remote: str) -> lis
     new = list_commits(repo, *tips, *(f"^{base}" for base in sorted(bases)))
     if not new:
         return []
-    return list(judge_commits(repo, new, sorted(bases), tips[-1]).findings)
+    verdict = judge_commits(repo, new, sorted(bases), tips[-1])
+    return [*verdict.findings, *judge_pushed_ids(repo, tips, sorted(bases))]

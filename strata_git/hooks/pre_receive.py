@@ -16,8 +16,9 @@ from strata_git.doctor.judge import SHALLOW, judge_commits
 from strata_git.doctor.verdict import ordered
 from strata_git.errors import StrataError, printable
 from strata_git.hooks.events import judge_event_refs
-from strata_git.hooks.pushed import Push, judge_guarded
+from strata_git.hooks.pushed import Push, judge_guarded, judge_policy_tip
 from strata_git.hooks.told import tell
+from strata_git.hooks.turns import turn
 from strata_git.ledger.names import TAGS, parse_name
 from strata_git.repo.command import Repository
 from strata_git.repo.history import RECEIVED, list_commits, list_received
@@ -26,6 +27,8 @@ from strata_git.repo.tree import commit_tree
 
 HERE = "on the server"
 BRANCHES = "refs/heads/"
+BRANCHES_HERE = ("--branches",)
+"""Where the server looks for the policy in force: what it has, and not what the push brings."""
 KEYS = """\
 A signature counts here when the server's own keyring knows the key. Whoever runs the server imports it there, as the
 user that git runs as and after checking whose it is: gpg --import KEY.asc"""
@@ -33,8 +36,12 @@ user that git runs as and after checking whose it is: gpg --import KEY.asc"""
 
 def run(repo: Repository, arguments: Sequence[str]) -> int:  # noqa: ARG001 - every hook has this shape
     """Judge a push that git has received but not taken in yet; 1 refuses all of it."""
-    findings = judge_received(repo, parse_received(sys.stdin.buffer.read()))
-    code = tell(findings, "push", "No reference was changed.")
+    pushes = parse_received(sys.stdin.buffer.read())
+    with turn(repo, os.getppid()) as let:
+        findings = judge_received(repo, pushes)
+        code = tell(findings, "push", "No reference was changed.")
+        if code == 0:
+            let({push.remote_ref: push.local_oid for push in pushes})
     if any(finding.rule == "STR-P004" for finding in findings):
         print(KEYS, file=sys.stderr)
     return code
@@ -60,10 +67,21 @@ def judge_received(repo: Repository, pushes: Sequence[Push]) -> tuple[Finding, .
     findings: list[Finding] = []
     for push in pushes:
         findings += judge_guarded(repo, push, HERE)
-    findings += judge_event_refs(repo, kept, in_force, overlay)
+    first = _default_branch(repo) is None
+    findings += judge_event_refs(repo, kept, in_force, overlay, revisions=BRANCHES_HERE, first=first)
+    findings += _judge_policy(repo, kept, in_force)
     findings += _judge_branches(repo, pushes)
     findings += _judge_commits(repo, kept, in_force)
     return ordered(findings)
+
+
+def _judge_policy(repo: Repository, pushes: Sequence[Push], in_force: str | None) -> list[Finding]:
+    """The tip of HEAD's branch holds a policy in force, or one that follows it, signed; others may be on the way."""
+    main = os.fsdecode(repo.try_git("symbolic-ref", "--quiet", "HEAD").out).rstrip("\n")
+    tips = [push.local_oid for push in pushes if push.remote_ref == main and repo.resolve(push.local_oid)]
+    if not tips or in_force is None:
+        return []
+    return judge_policy_tip(repo, tips[-1], in_force, where=f" on {main}", revisions=BRANCHES_HERE)
 
 
 def _in_force(repo: Repository, pushes: Sequence[Push]) -> str | None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from strata_git.checks.finding import Finding, found
+from strata_git.contracts.layout import POLICY, SETTINGS
 from strata_git.ledger.events import HEADS
 from strata_git.ledger.names import TAGS, likeness
+from strata_git.ledger.pins import is_any_pinned
 from strata_git.repo.command import Repository
 from strata_git.repo.history import is_ancestor
 from strata_git.repo.notes import NOTES_REF
@@ -35,6 +38,35 @@ class Push:
     def creates(self) -> bool:
         """Whether the receiving side has no such reference yet."""
         return set(self.remote_oid) == {"0"}
+
+
+def judge_policy_tip(
+    repo: Repository, tip: str, in_force: str, *, where: str, revisions: Sequence[str] | None = None
+) -> list[Finding]:
+    """What is wrong with the trust policy that the commit `tip` would put at the tip of the main branch.
+
+    `in_force` is the commit whose settings say which repository this is; `revisions` are where the policy in force is
+    looked for (default: all branches that are known here).
+    """
+    names = [f"{commit}:{POLICY}" for commit in dict.fromkeys((tip, in_force))]
+    if not is_any_pinned(repo) and not any(row is not None for _, row in repo.objects.lookup(names)):
+        return []
+    from strata_git.doctor.trust import judge_change  # most pushes meet no policy
+    from strata_git.ledger.trust import HERE
+
+    identity = _identity(repo, in_force)
+    return judge_change(repo, in_force, tip, identity, where=where, revisions=revisions or HERE)
+
+
+def _identity(repo: Repository, commit: str) -> str:
+    """The UUID in the settings of a commit; `""` where they are absent, or cannot be read, which is told elsewhere."""
+    from strata_git.config import SettingsError, load_settings
+
+    row = dict(repo.objects.lookup([f"{commit}:{SETTINGS}"]))[f"{commit}:{SETTINGS}"]
+    try:
+        return load_settings(row[2]).repository if row is not None and row[1] == "blob" else ""
+    except SettingsError:
+        return ""
 
 
 def is_event_ref(name: str) -> bool:

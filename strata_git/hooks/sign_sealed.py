@@ -13,8 +13,10 @@ from strata_git.repo.files import write_file
 from strata_git.repo.worktree import read_plain
 
 
-def sign_sealed(repo: Repository, seals: Sequence[Seal]) -> list[str]:
+def sign_sealed(repo: Repository, seals: Sequence[Seal], *, asked: bool = False) -> list[str]:
     """Put SIGNATURE.asc beside what was just sealed; sentences for the user where that was not possible.
+
+    Nothing is signed unless `signing.on_commit` says so, or somebody `asked` for it.
 
     A key that wants a passphrase is no reason to refuse a commit: pre-push and promote ask again.
     """
@@ -22,7 +24,7 @@ def sign_sealed(repo: Repository, seals: Sequence[Seal]) -> list[str]:
         settings = load_settings(read_plain(repo, SETTINGS))
     except StrataError as error:
         return [f"nothing is signed: {error.message}"]
-    if not settings.signing_on_commit:
+    if not (settings.signing_on_commit or asked):
         return []
     from strata_git.integrity.armor import SIZE_LIMIT, ArmorError, append_block
     from strata_git.integrity.gpg import Gpg

@@ -8,12 +8,14 @@ from functools import cached_property
 from pathlib import Path
 
 from strata_git.errors import StrataError, printable
+from strata_git.repo.cache_place import own_cache
 from strata_git.repo.discovery import discover
 from strata_git.repo.environment import OVERRIDES, acting_environment, reading_environment
 from strata_git.repo.objects import ObjectReader
 from strata_git.repo.process import Result, run, started
 
 _PREFIX = [part for setting in OVERRIDES for part in ("-c", setting)]
+_LACKING = (b"from promisor remote", b"unable to read tree", b"not a tree object", b"bad object", b"missing")
 
 
 class Repository:
@@ -80,7 +82,7 @@ class Repository:
         """Standard output of a plumbing command; StrataError when its exit code is not among `ok`."""
         result = self.try_git(*args, input=input, env=env)
         if result.code not in ok:
-            raise StrataError(f"git {args[0]} failed: {result.reason}")
+            raise self._failure(args[0], result)
         return result.out
 
     def try_user_git(self, *args: str, input: bytes | None = None, env: Mapping[str, str] | None = None) -> Result:  # noqa: A002
@@ -104,7 +106,7 @@ class Repository:
         def finished() -> bytes:
             result = wait()
             if result.code != 0:
-                raise StrataError(f"git {args[0]} failed: {result.reason}")
+                raise self._failure(args[0], result)
             return result.out
 
         return finished
@@ -163,10 +165,10 @@ class Repository:
         """The object id of the empty tree."""
         return self.git("hash-object", "-t", "tree", "--stdin", input=b"").decode().strip()
 
-    @property
+    @cached_property
     def cache_dir(self) -> Path:
-        """Disposable state, shared by all work trees."""
-        return self.common_dir / "strata" / "cache"
+        """Disposable state, shared by all work trees; empty where it came along with a copied git directory."""
+        return own_cache(self.common_dir / "strata" / "cache")
 
     # -- objects -------------------------------------------------------------------------------------------------
 
@@ -185,6 +187,16 @@ class Repository:
         if self._reader is not None:
             self._reader.learn(oid)
         return oid
+
+    def _failure(self, command: str, result: Result) -> StrataError:
+        """Why a reading command failed; git's words for what a partial clone lacks tell nobody what to do."""
+        lacks = any(words in result.err for words in _LACKING)
+        if lacks and next((self.common_dir / "objects" / "pack").glob("*.promisor"), None):
+            return StrataError(
+                f"git {command} needs history that this partial clone does not have, and nothing is fetched unasked.",
+                hint="Fetch it: git fetch --refetch --filter=blob:none, or all: git fetch --refetch --no-filter",
+            )
+        return StrataError(f"git {command} failed: {result.reason}")
 
     def close(self) -> None:
         """End the object reader, if there is one."""

@@ -47,13 +47,16 @@ OVERRIDES = (
 )
 """`-c` settings of every call; plumbing that would consult a program is pointed at none."""
 
+FOLDED = {"GIT_LITERAL_PATHSPECS": "0", "GIT_ICASE_PATHSPECS": "1"}
+"""For one call: paths are taken without regard to case. They must be names of ours, which hold no `*?[`."""
+
 
 def reading_environment(environ: Mapping[str, str], *, in_hook: bool) -> dict[str, str]:
     """The environment for plumbing that only reads or stores objects.
 
-    No user or system configuration, no replacement objects, no optional locks, no prompt and no transport: an object
-    that a partial clone lacks is absent, it is never fetched behind the user's back. Inside a hook the variables by
-    which git names the repository, the index and the quarantine are kept; elsewhere they are dropped.
+    No user or system configuration, no replacement objects or grafts, no optional locks, no prompt and no transport:
+    an object that a partial clone lacks is absent, it is never fetched behind the user's back. Inside a hook the
+    variables by which git names the repository, the index and the quarantine are kept; elsewhere they are dropped.
     """
     kept = {name: environ[name] for name in _READ if name in environ}
     if in_hook:
@@ -63,6 +66,7 @@ def reading_environment(environ: Mapping[str, str], *, in_hook: bool) -> dict[st
         GIT_CONFIG_NOSYSTEM="1",
         GIT_CONFIG_GLOBAL="/dev/null",
         GIT_NO_REPLACE_OBJECTS="1",
+        GIT_GRAFT_FILE="/dev/null",
         GIT_OPTIONAL_LOCKS="0",
         GIT_TERMINAL_PROMPT="0",
         GIT_NO_LAZY_FETCH="1",

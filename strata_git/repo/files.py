@@ -13,8 +13,11 @@ from strata_git.errors import StrataError, printable
 _FICLONE = 0x40049409  # linux/fs.h: share the extents, where the file system can
 
 
-def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
-    """Replace `path` by `data` in one step. Raises StrataError when the disk refuses."""
+def write_file(path: Path, data: bytes, mode: int = 0o644, *, durable: bool = True) -> None:
+    """Replace `path` by `data` in one step. Raises StrataError when the disk refuses.
+
+    `durable=False`: what may be lost with the power is not waited for.
+    """
     short = os.fsdecode(os.fsencode(path.name)[:200])  # names are limited in bytes
     temporary = path.with_name(f".{short}.{os.getpid()}.tmp")
     try:
@@ -23,13 +26,15 @@ def write_file(path: Path, data: bytes, mode: int = 0o644) -> None:
             with open(handle, "wb") as stream:
                 stream.write(data)
                 stream.flush()
-                os.fsync(stream.fileno())
+                if durable:
+                    os.fsync(stream.fileno())
             os.replace(temporary, path)
         except BaseException:
             with contextlib.suppress(OSError):
                 os.unlink(temporary)
             raise
-        fsync_dir(path.parent)
+        if durable:
+            fsync_dir(path.parent)
     except OSError as error:
         raise unwritable(path, error) from None
 

@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 from strata_git.errors import StrataError
 from strata_git.repo.command import Repository
+from strata_git.repo.environment import FOLDED
 from strata_git.repo.staged import Change, parse_raw
 
 
@@ -61,6 +62,27 @@ def parse_commit(oid: str, data: bytes) -> Commit:
     return Commit(oid, tuple(parents), fields.get("tree", ""), author, authored, committer, committed, subject)
 
 
+_SIGNATURES = (b"gpgsig ", b"gpgsig-sha256 ")
+
+
+def split_signature(data: bytes) -> tuple[bytes, bytes]:
+    """What a commit's signature covers, and the signature (empty where there is none)."""
+    head, blank, message = data.partition(b"\n\n")
+    kept: list[bytes] = []
+    signature: list[bytes] = []
+    inside = False
+    for line in head.split(b"\n"):
+        if line.startswith(_SIGNATURES):
+            inside = True
+            signature.append(line.partition(b" ")[2])
+        elif inside and line.startswith(b" "):
+            signature.append(line[1:])
+        else:
+            inside = False
+            kept.append(line)
+    return b"\n".join(kept) + blank + message, b"\n".join(signature) + b"\n" if signature else b""
+
+
 def list_commits(repo: Repository, *revisions: str, paths: Collection[str] = ()) -> list[str]:
     """Ids of the commits that `git rev-list` selects, parents before children. Excluded ones begin with `^`."""
     args = ["rev-list", "--topo-order", "--reverse", "--stdin"]
@@ -89,8 +111,13 @@ class Step:
     changes: tuple[Change, ...]
 
 
-def steps(repo: Repository, commits: Sequence[Commit], paths: Collection[str]) -> Iterator[Step]:
-    """For each commit and each of its parents, what changed below `paths`; steps that changed nothing are left out."""
+def steps(
+    repo: Repository, commits: Sequence[Commit], paths: Collection[str], *, folded: bool = False
+) -> Iterator[Step]:
+    """For each commit and each of its parents, what changed below `paths`; steps that changed nothing are left out.
+
+    `folded` finds twins of `paths` that differ by case, too.
+    """
     order = [(commit.oid, parent) for commit in commits for parent in (commit.parents or ("",))]
     if not order:
         return
@@ -98,6 +125,7 @@ def steps(repo: Repository, commits: Sequence[Commit], paths: Collection[str]) -
     out = repo.git(
         "diff-tree", "--stdin", "--always", "--root", "-r", "-z", "--raw", "--no-renames", "--no-abbrev",
         "--no-ext-diff", "--ignore-submodules=none", "--", *sorted(paths), input=asked.encode(),
+        env=FOLDED if folded else None,
     )  # fmt: skip
     tokens = out.split(b"\0")
     at = 0

@@ -12,6 +12,8 @@ from strata_git.repo.refs import read_ref
 from strata_git.repo.tree import commit_tree
 
 NOTES_REF = "refs/notes/strata"
+_UNION = "cat_sort_uniq"
+"""git's way to join two notes of lines that mean the same in any order."""
 
 
 def read_lines(repo: Repository, commit: str, ref: str = NOTES_REF) -> list[bytes]:
@@ -40,11 +42,42 @@ def append_lines(repo: Repository, commit: str, lines: list[bytes], ref: str = N
     with _locked(repo):
         existing = read_lines(repo, commit, ref)
         missing = [line for line in lines if line not in existing]
-        if not missing:
-            return
-        body = b"".join(line + b"\n" for line in [*existing, *missing])
-        blob = repo.write_object("blob", body)
-        repo.user_git("-c", "core.hooksPath=/dev/null", "notes", "--ref", ref, "add", "-f", "-C", blob, commit)
+        if missing:
+            _replace(repo, commit, [*existing, *missing], ref)
+
+
+def remove_lines(repo: Repository, commit: str, lines: list[bytes], ref: str = NOTES_REF) -> None:
+    """Take lines out of the note on `commit`; a note without any is gone."""
+    with _locked(repo):
+        existing = read_lines(repo, commit, ref)
+        left = [line for line in existing if line not in lines]
+        if left != existing:
+            _replace(repo, commit, left, ref)
+
+
+def _replace(repo: Repository, commit: str, lines: list[bytes], ref: str) -> None:
+    quiet = ["-c", "core.hooksPath=/dev/null", "notes", "--ref", ref]
+    if not lines:
+        repo.user_git(*quiet, "remove", "--ignore-missing", commit)
+        return
+    blob = repo.write_object("blob", b"".join(line + b"\n" for line in lines))
+    repo.user_git(*quiet, "add", "-f", "-C", blob, commit)
+
+
+def merge_notes(repo: Repository, other: str, ref: str = NOTES_REF) -> bool:
+    """Join the notes of `other` (a full reference) to ours, every line once; whether that changed ours.
+
+    Raises StrataError when git refuses.
+    """
+    with _locked(repo):
+        before, theirs = read_ref(repo, ref), read_ref(repo, other)
+        if theirs is None or theirs == before:
+            return False
+        if before is None:
+            repo.git("update-ref", ref, theirs, repo.null_oid)
+            return True
+        repo.user_git("-c", "core.hooksPath=/dev/null", "notes", "--ref", ref, "merge", "-q", "-s", _UNION, other)
+        return read_ref(repo, ref) != before
 
 
 @contextmanager

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from strata_git.errors import StrataError, printable
 from strata_git.repo.command import Repository
+from strata_git.repo.environment import FOLDED
 
 _RAW = ("--raw", "-z", "--no-renames", "--no-abbrev", "--no-ext-diff", "--ignore-submodules=none")
 
@@ -24,16 +25,18 @@ class Change:
     status: str
 
 
-def staged_changes(repo: Repository, paths: Collection[str] | None = None) -> list[Change]:
-    """What the next commit changes against HEAD (against nothing when there is no commit yet).
+def staged_changes(
+    repo: Repository, paths: Collection[str] | None = None, *, base: str | None = None, folded: bool = False
+) -> list[Change]:
+    """What the next commit changes against HEAD (against nothing when there is no commit yet), or against `base`.
 
-    Raises StrataError while the index holds unmerged entries.
+    `folded` finds twins of `paths` that differ by case, too. Raises StrataError while the index holds unmerged entries.
     """
-    base = repo.head() or repo.empty_tree
+    base = base or repo.head() or repo.empty_tree
     args = ["diff-index", "--cached", "--ita-invisible-in-index", *_RAW, base]
     if paths is not None:
         args += ["--", *sorted(paths)]
-    changes = list(parse_raw(repo.git(*args)))
+    changes = list(parse_raw(repo.git(*args, env=FOLDED if folded else None)))
     for change in changes:
         if change.status == "U":
             raise StrataError(

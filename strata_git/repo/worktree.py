@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import stat
 from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 from strata_git.errors import StrataError, printable
 from strata_git.repo.command import Repository
+from strata_git.repo.environment import FOLDED
 from strata_git.repo.lfs import POINTER_LIMIT, format_pointer, parse_pointer
 from strata_git.repo.objects import TooLarge
 from strata_git.repo.staged import parse_raw
@@ -25,6 +27,8 @@ _LITTLE = 1 << 20
 _ARGUMENTS = 1 << 16
 """Characters of paths handed to one command; systems take more, but not without limit."""
 _OFF = (("clean", ""), ("process", ""), ("required", "false"))
+_TOLD = re.compile(rb"\0([a-z?S]) ([^\0]+)")
+"""Rows of `ls-files -v`: untracked, skipped, and (in lower case) assumed to be unchanged."""
 
 
 class WorkTree(ListedTree):
@@ -169,32 +173,57 @@ def lies_as_staged(repo: Repository, directory: str, staged: Collection[Place]) 
 def unsettled_paths(repo: Repository, paths: Collection[str] | None) -> set[str]:
     """Files whose stat data say they may differ from the index, deleted ones, and untracked, unignored ones.
 
+    Files that git was told to take for unchanged may differ as well, for whoever looks at the disk.
     Submodules are left as the index has them, and nothing is run inside them; repositories in the repository that it
     does not have yet are named.
     """
     return start_unsettled(repo, paths)()
 
 
-def start_unsettled(repo: Repository, paths: Collection[str] | None) -> Callable[[], set[str]]:
-    """`unsettled_paths`, begun now: git looks through the files while the caller does something else."""
+def start_unsettled(repo: Repository, paths: Collection[str] | None, *, folded: bool = False) -> Callable[[], set[str]]:
+    """`unsettled_paths`, begun now: git looks through the files while the caller does something else.
+
+    `folded` finds twins of `paths` that differ by case, too.
+    """
     limits = _limits(paths)
-    plain, ignoring = _without_filters(repo), _with_ignores(repo)
+    magic = FOLDED if folded else {}
+    plain, ignoring = _without_filters(repo) | magic, _with_ignores(repo) | magic
     differing = repo.start_git(
         "diff-files", "--raw", "-z", "--no-renames", "--no-abbrev", "--no-ext-diff", "--ignore-submodules=all",
         *limits, env=plain,
     )  # fmt: skip
-    others = repo.start_git("ls-files", "-o", "-z", "--exclude-standard", *limits, env=ignoring)
+    others = repo.start_git("ls-files", "-ocv", "-z", "--sparse", "--exclude-standard", *limits, env=ignoring)
 
     def finished() -> set[str]:
         try:
             raw = differing()
         finally:
-            untracked = others()
+            listed = others()
         changed = {change.path for change in parse_raw(raw)}
-        changed.update(os.fsdecode(path) for path in untracked.split(b"\0")[:-1])
-        return {path for path in (one.rstrip("/") for one in changed) if _below(path, paths)}
+        changed.update(_overlooked(repo.require_worktree(), listed))
+        return {
+            path for path in (one.rstrip("/") for one in changed) if _below(path.casefold() if folded else path, paths)
+        }
 
     return finished
+
+
+def _overlooked(root: Path, listed: bytes) -> Iterable[str]:
+    """Of what `ls-files -v` lists: untracked files, and those that git was told not to look at.
+
+    Files assumed to be unchanged are named wherever they are (or are not), those left out by a sparse checkout only
+    where they are there all the same.
+    """
+    folders: dict[str, bool] = {}
+    for tag, name in _TOLD.findall(b"\0" + listed):
+        path = os.fsdecode(name)
+        if tag in b"Ss":
+            folder = path.rpartition("/")[0]
+            if folder not in folders:
+                folders[folder] = (root / folder).is_dir()
+            if path.endswith("/") or not folders[folder] or not os.path.lexists(root / path):
+                continue
+        yield path
 
 
 def _without_filters(repo: Repository) -> dict[str, str]:

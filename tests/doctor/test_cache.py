@@ -86,7 +86,8 @@ def test_a_good_signature_is_not_good_for_ever(
     repo.commit("signed", {f"{PLACE}/SIGNATURE.asc": keys.sign(repo.read(f"{PLACE}/CHECKSUMS.txt"), "alice")})
     assert verdicts(repo, 1000.0) == ["good"]
     asked: list[bytes] = []
-    monkeypatch.setattr("strata_git.doctor.signatures._verified", lambda repo, sums, data: asked.append(data) or [])
+    verdicts_of = "strata_git.doctor.signers.Signers.verdicts"
+    monkeypatch.setattr(verdicts_of, lambda signers, sums, data: asked.append(data) or [])
     assert verdicts(repo, 1000.0 + FRESH - 1) == ["good"]
     assert asked == []
     assert verdicts(repo, 1000.0 + FRESH) == []

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
-from strata_git.doctor.judge import judge_worktree
+from strata_git.doctor.judge import judge_worktree, open_cache
 from tests.support import artifacts
 from tests.support.builder import RepositoryBuilder
+from tests.support.environment import unmeasured
 from tests.support.fixtures import Builder
 
 PLACE = "datasets/iris/v1"
@@ -151,10 +154,58 @@ def test_killers_are_findings(builder: Builder, killer: str) -> None:
     assert not (repo.path / "pwned").exists()
 
 
-@pytest.mark.parametrize("killer", ["yaml deep", "yaml bomb", "settings deep", "json deep", "json huge"])
-def test_the_worst_do_not_end_the_process(repo: RepositoryBuilder, killer: str) -> None:
-    path, data = PLACES[killer]
-    repo.write({path: data})
-    answer = repo.strata("doctor", "--format", "json")
-    assert answer.code == 2
-    assert json.loads(answer.out)["counts"]["error"] >= 1
+WORST = ("yaml deep", "yaml bomb", "yaml utf-16", "settings deep", "json deep", "json huge")
+FIFTY = {
+    "50 MB of YAML": (f"{PLACE}/metadata.yaml", b"key: value\n"),
+    "50 MB of JSON": (f"runs/{artifacts.RUN}/metrics.json", b'{"a": 1},\n'),
+}
+"""Name -> path, and what it is full of."""
+METER = """
+import resource, subprocess, sys
+with open(sys.argv[1], "wb") as out:
+    done = subprocess.run([sys.executable, "-m", "strata_git", "doctor", "--format", "json"], stdout=out)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(done.returncode, used.ru_utime + used.ru_stime, used.ru_maxrss >> 10)
+"""
+"""A small process between: what a process is said to have used at most begins with what its parent had."""
+
+
+@pytest.mark.parametrize("killer", [*WORST, *FIFTY])
+def test_the_worst_neither_end_the_process_nor_fill_the_memory(repo: RepositoryBuilder, killer: str) -> None:
+    """Below 2 seconds of processor time and 300 MB, with the start of the interpreter and all that git does."""
+    if killer in FIFTY:
+        path, piece = FIFTY[killer]
+        repo.write({path: piece * ((50 << 20) // len(piece))})
+    else:
+        path, data = PLACES[killer]
+        repo.write({path: data})
+    out = repo.path.parent / "out"
+    words = [sys.executable, "-c", METER, str(out)]
+    done = subprocess.run(words, cwd=repo.path, env=unmeasured(repo.environ), capture_output=True, check=True)
+    code, seconds, megabytes = done.stdout.split()
+    assert int(code) == 2, done.stderr
+    assert json.loads(out.read_bytes())["counts"]["error"] >= 1
+    assert float(seconds) < 2
+    assert int(megabytes) < 300
+
+
+# --- memory
+
+
+def test_rebuild_forgets_first(repo: RepositoryBuilder) -> None:
+    def remembered() -> object:
+        cache = open_cache(repo.repository())
+        try:
+            return cache.get(["mark"])
+        finally:
+            cache.close()
+
+    said = repo.strata("doctor", "--format", "json").expect(0).out
+    cache = open_cache(repo.repository())
+    cache.put({"mark": 1})
+    cache.close()
+    assert repo.strata("doctor", "--format", "json").expect(0).out == said
+    assert remembered() == {"mark": 1}
+    assert repo.strata("doctor", "--rebuild", "--format", "json").expect(0).out == said
+    assert remembered() == {}
+    repo.strata("doctor", "--rebuild", "--at", "HEAD", "datasets").expect(0)

@@ -1,4 +1,4 @@
-"""The server of the flow tests: made once for each worker, copied for each test."""
+"""The servers of the flow tests: made once for each worker, copied for each test."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.flows import kinds
 from tests.flows.server import Server, copied, made
 from tests.support.environment import sealed, short_directory, stop_agents
 from tests.support.keys import Keys, KeyStore
@@ -29,3 +30,16 @@ def template(tmp_path_factory: pytest.TempPathFactory, key_store: KeyStore) -> I
 @pytest.fixture
 def server(template: Server, tmp_path: Path, hermetic: dict[str, str], keys: Keys) -> Server:
     return copied(template, tmp_path, hermetic, keys)
+
+
+@pytest.fixture(scope="session")
+def whole_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kinds.Place]:
+    """A workspace made by commands, with `old@v1` released and pushed."""
+    gnupg, base = short_directory(), tmp_path_factory.mktemp("kinds")
+    yield kinds.made(base, sealed(base, gnupg, os.environ))
+    shutil.rmtree(gnupg)
+
+
+@pytest.fixture
+def place(whole_place: kinds.Place, tmp_path: Path, hermetic: dict[str, str]) -> kinds.Place:
+    return kinds.copied(whole_place, tmp_path, hermetic)

@@ -265,8 +265,9 @@ def test_signatures_are_not_taken_back(repo: RepositoryBuilder, keys: Keys, left
 
 def test_services_may_change(repo: RepositoryBuilder) -> None:
     base = repo.head
-    repo.commit("service", {"services/scoring/service.yaml": "a: 1\n"})
-    repo.commit("service changed", {"services/scoring/service.yaml": "a: 2\n"})
+    repo.commit("model", artifacts.run() | artifacts.model(datasets=[]))
+    repo.commit("service", artifacts.service())
+    repo.commit("service changed", artifacts.service(description="Scores."))
     assert range_verdict(repo, base).exit_code() < 2
 
 

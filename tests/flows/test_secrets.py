@@ -16,10 +16,11 @@ from tests.support.fixtures import Builder
 ROOT = Path(__file__).parents[2]
 SECRET = "gh" + "p_" + "q7" * 18
 EXPERIMENT = "experiment: forest\nplugin: sklearn\nparams:\n  remote: {}\n"
+CHAIN = "inputs: {{connector: docs}}\nsteps:\n- {{id: a, prompt: summarise@v1, params: {{remote: {}}}}}\n"
 PLACES = {
     "experiments/forest.yaml": EXPERIMENT.format(SECRET),
     "experiments/deep/er/notes.ipynb": f'{{"cells": [{{"source": ["{SECRET}"]}}]}}',
-    "chains/summarise.yaml": f"key: {SECRET}\n",
+    "chains/summarise.yaml": CHAIN.format(SECRET),
     ".env": f"TOKEN={SECRET}\n",
     ".strata/notes.md": f"{SECRET}\n",
     "strata.yaml": f"schema: strata/settings/v1\nlfs: false\n# {SECRET}\n",
@@ -89,6 +90,7 @@ def test_what_the_workspace_lets_pass(repo: RepositoryBuilder, word: str) -> Non
     repo.write(artifacts.workspace(lfs=False, settings={"secrets": {"allow": [word]}}))
     repo.write({path: text for path, text in PLACES.items() if path != "strata.yaml"})
     repo.write(artifacts.run(extra={"logs.txt": SECRET.encode()}))
+    repo.write(artifacts.service(model="forest@v1") | artifacts.model(datasets=[]))
     repo.git("add", "--force", "--all")
     repo.git("commit", "--quiet", "--message", "Test keys")
     assert "STR-G001" not in repo.strata("doctor").out

@@ -98,7 +98,7 @@ def test_a_moved_environment_falls_back_to_the_path(repo: RepositoryBuilder) -> 
 
 
 def test_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert entry.main([]) == entry.main(["post-rewrite"]) == 64
+    assert entry.main([]) == entry.main(["update"]) == 64
     assert "usage: git-strata-hook pre-commit" in capsys.readouterr().err
 
 

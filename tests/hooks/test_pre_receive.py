@@ -208,10 +208,30 @@ def test_a_long_list_is_cut(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_bare_repository_gets_the_receiving_hook(builder: Builder) -> None:
     bare = builder("server", bare=True)
     place = bare.path / "hooks/pre-receive"
-    assert install(bare.repository()) == ["pre-receive: installed"]
+    assert [str(one) for one in install(bare.repository())] == ["pre-receive: installed"]
     assert os.access(place, os.X_OK)
-    assert install(bare.repository()) == ["pre-receive: already installed"]
+    assert [str(one) for one in install(bare.repository())] == ["pre-receive: already installed"]
     uninstall(bare.repository())
     assert not place.exists()
-    place.write_text("#!/bin/sh\nexit 0\n")
-    assert "left as it is" in install(bare.repository())[0]
+
+
+def test_both_hooks_of_a_bare_repository_are_told_of_the_push(builder: Builder) -> None:
+    """Somebody else's comes first; each reads the same lines, and either can refuse."""
+    bare, repo = builder("server", bare=True), builder()
+    place = bare.path / "hooks/pre-receive"
+    place.write_text("#!/bin/sh\ncat >seen\n[ ! -e closed ]\n")
+    place.chmod(0o755)
+    before = place.read_bytes()
+    install(bare.repository())
+    repo.commit("One", {"datasets/iris/v1/metadata.yaml": "kind: nonsense\n"})
+    answer = repo.try_git("push", "-q", bare.path.as_uri(), "main", "HEAD:refs/heads/other")
+    assert answer.code != 0
+    assert "git-strata refuses this push" in answer.err
+    assert len((bare.path / "seen").read_text().splitlines()) == 2
+    repo.git("commit", "-q", "--amend", "--allow-empty", "-m", "None", env={"GIT_INDEX_FILE": str(repo.path / "new")})
+    (bare.path / "closed").touch()
+    assert repo.try_git("push", "-q", bare.path.as_uri(), "main").code != 0
+    (bare.path / "closed").unlink()
+    repo.git("push", "-q", bare.path.as_uri(), "main")
+    uninstall(bare.repository())
+    assert place.read_bytes() == before

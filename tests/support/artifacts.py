@@ -175,6 +175,21 @@ def prompt(name: str = "summarise", version: str = "v1", **options: Unpack[Promp
     return _assemble(Artifact("prompt", name, version), {"prompt.yaml": dump_yaml(body)}, {}, options)
 
 
+def service(name: str = "scoring", **changes: object) -> Files:
+    """A service that answers with forest@v1, and its golden predictions; `changes` are keys of service.yaml.
+
+    >>> service(api={"host": "0.0.0.0"})
+    """
+    said = {"schema": "strata/service/v1", "name": name, "model": "forest@v1"}
+    table = {"columns": ["sepal", "petal"], "rows": [[5.1, 1.4]]}
+    answers = {"columns": ["species"], "rows": [["setosa"]]}
+    golden = {"schema": "strata/golden/v1", "model": "models/forest@v1", "inputs": table, "outputs": answers}
+    return {
+        f"services/{name}/service.yaml": dump_yaml(_changed(said, changes)),
+        f"services/{name}/tests/golden.json": dump_json(golden),
+    }
+
+
 def card(name: str, metrics: Mapping[str, Mapping[str, object]]) -> bytes:
     """A model card with the front matter that the Hugging Face hub reads."""
     measured = [{"type": metric, "value": values["value"]} for metric, values in metrics.items()]
