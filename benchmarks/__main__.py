@@ -13,12 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import commits, doctor
+from benchmarks import commits, doctor, frameworks, integrity, pointers
 from benchmarks.measure import Goal, Outcome, Samples, judged, plain
 from benchmarks.report import table
 from benchmarks.repositories import Place, create
 
-ROWS = ("commit", "growth", "doctor")
+ROWS = ("commit", "growth", "gate", "frameworks", "doctor", "pointers", "hash", "verify")
+STORED = 15_000
+"""Files that Git LFS stores, in the row of pointers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,19 +56,38 @@ class Row:
 
 def measured(base: Path, rows: Sequence[str], scale: Scale, dvc: str | None) -> list[Row]:
     """Make what is needed below `base`, and measure the rows asked for."""
+    done = []
+    if "pointers" in rows:
+        files = STORED if scale.artifacts >= STORED // 10 else STORED // 30
+        done.append(Row.of("pointers", pointers.check(base, files, min(scale.rounds, 5)), pointers.GOALS))
+    quick, rounds = scale.artifacts < Scale().artifacts, min(scale.rounds, 5)
+    if "hash" in rows:
+        done.append(Row.of("hash", integrity.hashing(base, rounds, quick=quick), integrity.HASH_GOALS))
+    if "verify" in rows and (tool := integrity.model_signing()):
+        done.append(Row.of("verify", integrity.verifying(base, rounds, tool, quick=quick), integrity.VERIFY_GOALS))
+    if "frameworks" in rows:
+        beside = create(base, "beside", 10, 10)
+        done.append(Row.of("frameworks", frameworks.beside(beside, scale.rounds), frameworks.GOALS))
+    if not {"doctor", "commit", "growth", "gate"}.isdisjoint(rows):
+        done += _large_rows(base, rows, scale, dvc)
+    return done
+
+
+def _large_rows(base: Path, rows: Sequence[str], scale: Scale, dvc: str | None) -> list[Row]:
     many = create(base, "many", scale.datasets, scale.versions)
     _note(f"{scale.artifacts} versions, {scale.artifacts * 10} files: {many.path}")
     done = []
     if "doctor" in rows:
         done.append(Row.of("doctor", doctor.warm(many, scale.artifacts, scale.rounds, dvc), doctor.GOALS))
-    if "commit" in rows or "growth" in rows:
-        small = create(base, "small", 10, 10)
-        done += _commit_rows(small, many, rows, scale)
+    if not {"commit", "growth", "gate"}.isdisjoint(rows):
+        done += _commit_rows(create(base, "small", 10, 10), many, rows, scale)
     return done
 
 
 def _commit_rows(small: Place, many: Place, rows: Sequence[str], scale: Scale) -> list[Row]:
     done = []
+    if "gate" in rows:
+        done.append(Row.of("gate", frameworks.gate(small, many, scale.rounds), frameworks.GATE_GOALS))
     if "commit" in rows:
         done.append(Row.of("commit", commits.idle(small, many, scale.rounds), commits.IDLE_GOALS))
     if "growth" in rows:
@@ -100,6 +121,7 @@ def _outcome(outcome: Outcome) -> dict[str, object]:
         "anchor": goal.anchor,
         "limit": limit,
         "bound": "at least" if goal.at_least else "at most",
+        "of": "difference in seconds" if goal.added else "ratio",
         "ratio": None if outcome.ratio is None else round(outcome.ratio, 3),
         "quickest_ratio": None if outcome.quickest is None else round(outcome.quickest, 3),
         "cpu_ratio": None if outcome.cpu_ratio is None else round(outcome.cpu_ratio, 3),

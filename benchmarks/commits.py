@@ -13,8 +13,8 @@ COMMIT = ("commit", "--quiet", "-m", "Measured")
 IDLE_GOALS = (
     Goal("commit touching nothing of ours, small repository", "small: hooks", "small: bare", 1.15),
     Goal("commit touching nothing of ours, many versions", "many: hooks", "many: bare", 1.15),
-    Goal("two empty hooks, small repository", "small: empty hooks", "small: bare", float("inf")),
-    Goal("two empty hooks, many versions", "many: empty hooks", "many: bare", float("inf")),
+    Goal("four empty hooks, small repository", "small: empty hooks", "small: bare", float("inf")),
+    Goal("four empty hooks, many versions", "many: empty hooks", "many: bare", float("inf")),
 )
 GROWTH_GOALS = (
     Goal("commit adding one artifact, many versions : 100", "many: hooks", "small: hooks", 1.3),
@@ -58,10 +58,10 @@ def _difference(samples: Samples, label: str) -> Sequence[Sample]:
 
 
 def _empty_hooks(place: Place) -> tuple[str, ...]:
-    """The least that two hooks can cost: scripts that end at once."""
+    """The least that the four hooks of a commit can cost: scripts that end at once."""
     folder = place.path.parent / f"{place.path.name}-empty"
     folder.mkdir()
-    for name in ("pre-commit", "post-commit"):
+    for name in ("pre-commit", "prepare-commit-msg", "commit-msg", "post-commit"):
         (folder / name).write_text("#!/bin/sh\nexit 0\n")
         (folder / name).chmod(0o755)
     return ("-c", f"core.hooksPath={folder}")

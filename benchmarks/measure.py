@@ -34,17 +34,21 @@ class Contender:
 
 @dataclass(frozen=True, slots=True)
 class Goal:
-    """A ratio of `ours` to `anchor` that may not be passed; above when `at_least`."""
+    """A ratio of `ours` to `anchor` that may not be passed; to be reached when `at_least`.
+
+    When `added`, the limit is on the difference, in seconds.
+    """
 
     name: str
     ours: str
     anchor: str
     limit: float
     at_least: bool = False
+    added: bool = False
 
-    def holds(self, ratio: float) -> bool:
-        """Whether a measured ratio meets it."""
-        return ratio >= self.limit if self.at_least else ratio <= self.limit
+    def holds(self, figure: float) -> bool:
+        """Whether a measured ratio (or difference) meets it."""
+        return figure >= self.limit if self.at_least else figure <= self.limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +67,10 @@ class Outcome:
     @property
     def verdict(self) -> str:
         """In one word or two."""
-        if self.ratio is None:
+        figure = self.added if self.goal.added else self.ratio
+        if figure is None:
             return "not measured"
-        return "holds" if self.goal.holds(self.ratio) else "MISSED"
+        return "holds" if self.goal.holds(figure) else "MISSED"
 
 
 Samples = Mapping[str, Sequence[Sample]]

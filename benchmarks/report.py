@@ -29,7 +29,8 @@ def _row(row: Told) -> list[str]:
 
 def _figures(outcome: Outcome) -> str:
     goal = outcome.goal
-    bound = "" if goal.limit == float("inf") else f"{'>=' if goal.at_least else '<='} {goal.limit:g}: {outcome.verdict}"
+    limit = f"{1000 * goal.limit:g} ms more" if goal.added else f"{goal.limit:g}"
+    bound = "" if goal.limit == float("inf") else f"{'>=' if goal.at_least else '<='} {limit}: {outcome.verdict}"
     if outcome.ratio is None or outcome.quickest is None or outcome.cpu_ratio is None or outcome.added is None:
         return f"{'-':>10}" * 4 + f"   {bound}"
     ratios = (outcome.ratio, outcome.quickest, outcome.cpu_ratio)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import commits, doctor
+from benchmarks import commits, doctor, integrity
 from benchmarks.__main__ import Row, Scale, as_json
 from benchmarks.measure import Contender, Goal, Outcome, Sample, interleaved, judged, plain, timed
 from benchmarks.report import table
@@ -137,3 +137,21 @@ def test_figures_are_told_in_milliseconds() -> None:
     assert isinstance(rows, list)
     assert rows[0]["goals"][0]["ratio"] == 2.0
     assert (rows[0]["goals"][1]["limit"], rows[0]["goals"][1]["verdict"]) == (None, "told")
+
+
+# --- hashing and verifying
+
+
+def test_digests_that_differ_stop_the_measurement(tmp_path: Path) -> None:
+    place = Place(tmp_path, environment(tmp_path))
+    place.write({"a": b"1", "b": b"2"})
+    integrity.require_same(place, (*integrity.WORDS, "a"), ("sha256sum", "a"))
+    with pytest.raises(SystemExit, match="disagree"):
+        integrity.require_same(place, (*integrity.WORDS, "a"), ("sha256sum", "b"))
+
+
+def test_a_signed_model_is_one_that_verifies(tmp_path: Path) -> None:
+    place = integrity.signed(tmp_path, "x", [1], 3)
+    told = place.run("git-strata", "verify", "models/net@v1", "--deep", "--oms-key", ".git/pub.pem")
+    assert b"valid, by a trusted key" in told
+    assert place.git("lfs", "ls-files").count(b"\n") == 4

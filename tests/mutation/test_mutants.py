@@ -17,9 +17,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutation.mutants import LEAST, MUTANTS, Mutant
+from tests.mutation.mutants import LEAST, Mutant
+from tests.mutation.mutants import MUTANTS as JUDGEMENT
+from tests.mutation.readers import READERS
 
 ROOT = Path(__file__).parent.parent.parent
+MUTANTS = (*JUDGEMENT, *READERS)
 FAILED = 1
 """pytest's exit code for tests that ran and failed; 2 and more are errors of collecting or of use."""
 TIMEOUT = 300
