@@ -1,9 +1,10 @@
 """Fixtures every test may ask for; `hermetic` is in force without asking.
 
 `hermetic`: a sealed environment. `builder`: real repositories. `keys`: GPG keys. `lfs`: one with Git LFS.
-`gto`: the program that we share the ledger's tags with.
+`gto`: the program that we share the ledger's tags with. `newer_git`: a git >= 2.54 beside the system's.
 """
 
 from tests.support.fixtures import builder, gto, hermetic, key_store, keys, lfs
+from tests.support.newer_git import newer_git
 
-__all__ = ["builder", "gto", "hermetic", "key_store", "keys", "lfs"]
+__all__ = ["builder", "gto", "hermetic", "key_store", "keys", "lfs", "newer_git"]

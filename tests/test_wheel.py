@@ -43,7 +43,11 @@ def test_the_wheel_brings_what_is_needed_and_no_more(tmp_path: Path) -> None:
     assert schemas <= names
     assert {"strata_git/py.typed", "data/data/share/man/man1/git-strata.1", "dist-info/licenses/LICENSE"} <= names
     assert {name.partition("/")[0] for name in names} == {"strata_git", "data", "dist-info"}
-    assert [name for name in names if "test" in Path(name).parts or "__pycache__" in name] == []
+    data = "strata_git/_templates/example/datasets/"
+    assert [name for name in names if "test" in Path(name).parts and not name.startswith(data)] == []
+    assert [name for name in names if "__pycache__" in name] == []
+    templates = {path.relative_to(ROOT / "templates").as_posix() for path in (ROOT / "templates").rglob("*.*")}
+    assert {f"strata_git/_templates/{name}" for name in templates if (ROOT / "templates" / name).is_file()} <= names
     assert {path.relative_to(ROOT).as_posix() for path in (ROOT / "strata_git").rglob("*.py")} <= names
 
 

@@ -12,13 +12,14 @@ import click
 
 from strata_git.cli.output import note, out
 from strata_git.cli.session import Session
-from strata_git.errors import UsageError, printable
+from strata_git.cli.trusting import require_trust_option
+from strata_git.errors import StrataError, UsageError, printable
 
 if TYPE_CHECKING:
     from strata_git.checks.selection import Selection
     from strata_git.doctor.verdict import Verdict
 
-FORMATS = ("text", "json", "sarif", "github", "gitlab", "junit")
+FORMATS = ("text", "json", "sarif", "github", "gitlab", "junit", "markdown")
 
 
 @click.command(short_help="Judge the repository by its contracts.")
@@ -29,17 +30,20 @@ FORMATS = ("text", "json", "sarif", "github", "gitlab", "junit")
 @click.option("--range", "commits", metavar="A..B", help="Judge every commit of B that A has not.")
 @click.option("--deep", is_flag=True, help="Hash every byte that is here, in place of believing Git LFS pointers.")
 @click.option("--fix", "mend", is_flag=True, help="First make the checksums and counts of unreleased artifacts true.")
+@click.option("--rebuild", is_flag=True, help="First forget what is remembered: judge everything again.")
 @click.option("--select", multiple=True, metavar="RULE", help="Tell of these rules only: ids, or beginnings: STR-D.")
 @click.option("--ignore", multiple=True, metavar="RULE", help="Do not tell of these rules.")
 @click.option(
     "--baseline", is_flag=False, flag_value="", metavar="[FILE]",
     help="Write what is found to .strata/baseline.json: from then on it is not told again.",
 )  # fmt: skip
+@require_trust_option
 @click.option("--format", "style", type=click.Choice(FORMATS), default="text", show_default=True, help="How to print.")
 @click.pass_obj
 def command(
     session: Session, paths: tuple[str, ...], strict: bool, staged: bool, revision: str | None, commits: str | None,
-    deep: bool, mend: bool, select: tuple[str, ...], ignore: tuple[str, ...], baseline: str | None, style: str,
+    deep: bool, mend: bool, rebuild: bool, select: tuple[str, ...], ignore: tuple[str, ...], baseline: str | None,
+    require_trust: bool, style: str,
 ) -> int:  # fmt: skip
     """Judge datasets, runs, models and everything around them (TFC-0006).
 
@@ -62,11 +66,17 @@ def command(
     inside = _repository_paths(session, paths, revision)
     if mend:
         _mend(session, inside)
+    if rebuild:
+        _forget(session)
     with _progress(style) as progress:
         verdict = _judge(session, inside, staged, revision, commits, deep, progress)
     if baseline is not None:
         verdict = _take_on(session, verdict, baseline)
     verdict = chosen(verdict, selection)
+    if require_trust:
+        from strata_git.doctor.trust import with_required_trust
+
+        verdict = with_required_trust(verdict, session.repository(), session.settings().repository, revision)
     code = verdict.exit_code(strict=strict)
     _show(verdict, code, style, strict)
     return code
@@ -93,6 +103,12 @@ def _mend(session: Session, paths: list[str]) -> None:
         note(f"not fixed {artifact.path}: {why}")
     if not fixed.mended and not fixed.left:
         note("nothing to fix: the lists and counts of all unreleased artifacts are true")
+
+
+def _forget(session: Session) -> None:
+    from strata_git.doctor.judge import forget_verdicts
+
+    forget_verdicts(session.repository())
 
 
 def _take_on(session: Session, verdict: Verdict, file: str) -> Verdict:
@@ -126,7 +142,19 @@ def _judge(
         return judge.judge_range(repo, base, tip or "HEAD", progress=progress)
     if repo.worktree is None:
         return judge.judge_commit(repo, "HEAD", paths, deep=deep, progress=progress)
-    return judge.judge_worktree(repo, paths, deep=deep, progress=progress)
+    verdict = judge.judge_worktree(repo, paths, deep=deep, progress=progress)
+    return verdict if paths else _with_hooks(session, verdict)
+
+
+def _with_hooks(session: Session, verdict: Verdict) -> Verdict:
+    from strata_git.config import Settings
+    from strata_git.doctor.hooks import with_clone
+
+    try:
+        settings = session.settings()
+    except StrataError:  # unreadable settings are a finding already
+        settings = Settings()
+    return with_clone(verdict, session.repository(), settings)
 
 
 def _repository_paths(session: Session, paths: tuple[str, ...], at: str | None) -> list[str]:
@@ -177,7 +205,7 @@ def _show(verdict: Verdict, code: int, style: str, strict: bool) -> None:
 def _rendered(verdict: Verdict, code: int, style: str, strict: bool) -> bytes:
     """The verdict in a form for programs."""
     from strata_git import __version__
-    from strata_git.checks import annotations, junit, sarif
+    from strata_git.checks import annotations, junit, markdown, sarif
     from strata_git.checks.formats import to_json
 
     match style:
@@ -190,6 +218,11 @@ def _rendered(verdict: Verdict, code: int, style: str, strict: bool) -> bytes:
             return annotations.to_github(verdict.findings, unjudged=verdict.unjudged).encode()
         case "gitlab":
             return annotations.to_gitlab(verdict.findings)
+        case "markdown":
+            return markdown.to_markdown(
+                verdict.findings, subject=verdict.subject, artifacts=verdict.artifacts, exit_code=code,
+                unjudged=verdict.unjudged,
+            ).encode()  # fmt: skip
         case "junit":
             return junit.to_junit(
                 verdict.findings, subject=verdict.subject, artifacts=verdict.artifacts, unjudged=verdict.unjudged,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import click
 
 from strata_git.cli.output import format_option, note, out, out_json, table
 from strata_git.cli.session import Session
 from strata_git.cli.stages import complaint_json, moment, read, tell_complaints
+from strata_git.cli.trusting import tell_trust
+from strata_git.ledger.approval import Approval
 from strata_git.ledger.event import Event
 
 
@@ -19,25 +23,38 @@ def command(session: Session, model: str, style: str) -> int:
     ledger = read(session, model)
     states = list(ledger.state.models.values())
     events = [event for state in states for event in state.events]
+    approvers = {
+        event.oid: [ledger.approvals.get(oid, oid) for oid in event.record.approvals]
+        for event in events if event.record
+    }  # fmt: skip
     if style == "json":
         told = [complaint_json(complaint) for complaint in ledger.state.complaints]
-        rows = [_plain(event) for event in events]
+        rows = [{**_plain(event), "approvals": [_who(a) for a in approvers.get(event.oid, ())]} for event in events]
         out_json({"schema": "strata/history/v1", "model": model, "events": rows, "complaints": told})
     elif events:
-        head = ("TAG", "VERSION", "FROM → TO", "DATE", "SIGNER", "COMMIT", "REASON")
-        out(table([_row(event) for event in events], head))
+        head = ("TAG", "VERSION", "FROM → TO", "DATE", "SIGNER", "APPROVED BY", "COMMIT", "REASON")
+        out(table([_row(event, approvers.get(event.oid, ())) for event in events], head))
     else:
         note(f"{model} has no events. `git strata promote {model}` records the first.")
-    return tell_complaints(ledger.state.complaints)
+    trust = [finding for finding in ledger.trust.findings if finding.severity != "info"]
+    return max(tell_complaints(ledger.state.complaints), tell_trust(ledger.trust, trust))
 
 
-def _row(event: Event) -> tuple[str, ...]:
+def _who(approval: Approval | str) -> dict[str, object]:
+    """An approval that an event names, as far as it is here."""
+    if isinstance(approval, str):
+        return {"oid": approval, "signer": None, "signed": False}
+    return {"oid": approval.oid, "signer": approval.signer, "signed": approval.signed}
+
+
+def _row(event: Event, approvals: Sequence[Approval | str]) -> tuple[str, ...]:
     record = event.record
     version = record.version if record else "?"
     steps = f"{record.origin or '-'} → {record.target}" if record else "?"
     reason = " ".join(event.reason.split())
     date = moment(event) if event.when else "?"
-    return event.tag, version, steps, date, event.signer or "nobody", event.target[:12], reason
+    approvers = ", ".join(each if isinstance(each, str) else each.signer for each in approvals) or "-"
+    return event.tag, version, steps, date, event.signer or "nobody", approvers, event.target[:12], reason
 
 
 def _plain(event: Event) -> dict[str, object]:

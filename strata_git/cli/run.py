@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -41,7 +44,8 @@ def command(
     repo = session.repository()
     spec = _spec(session, experiment or named, overrides, tags)
     note(f"running {spec.experiment} with plugin {spec.plugin} ...")
-    outcome = execute(repo, session.settings(), spec, session.environ)
+    with _watched() as steps:
+        outcome = execute(repo, session.settings(), spec, session.environ, steps=steps)
     for name in outcome.killed:
         note(f"runs/{name}: an earlier run that was killed is now on record")
     if style == "json":
@@ -50,6 +54,24 @@ def command(
         _show(outcome)
     _settle(session, outcome, spec, commit=commit)
     return EXIT[outcome.status]
+
+
+@contextmanager
+def _watched() -> Iterator[Callable[[int, int | None], None] | None]:
+    """How far the plugin says it is, on a terminal only."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
+
+    with Progress(SpinnerColumn(), MofNCompleteColumn(), TimeElapsedColumn(), console=Console(stderr=True)) as bar:
+        task = bar.add_task("running", total=None)
+
+        def told(done: int, total: int | None = None) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield told
 
 
 def _spec(session: Session, file: str | None, overrides: tuple[str, ...], tags: tuple[str, ...]) -> RunSpec:

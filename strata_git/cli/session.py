@@ -7,9 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from strata_git.config import Settings, load_settings
-
 if TYPE_CHECKING:
+    from strata_git.config import Settings
     from strata_git.repo.command import Repository
 
 
@@ -31,6 +30,8 @@ class Session:
 
     def settings(self) -> Settings:
         """The workspace's settings, from the work tree, or from HEAD in a bare repository."""
+        from strata_git.config import load_settings  # what needs no settings does not wait for them
+
         repo = self.repository()
         if repo.worktree is not None:
             from strata_git.repo.worktree import read_plain

@@ -70,13 +70,12 @@ def survey(repo: Repository) -> Status:
 
 
 def _missing_hooks(repo: Repository) -> list[str]:
-    from strata_git.hooks.install import NAMES, hook_state
+    from strata_git.hooks.survey import unreached
 
     try:
-        states = [hook_state(repo, name) for name in NAMES]
+        return unreached(repo)
     except StrataError as error:
         return [error.message]
-    return [f"{state.name} is not ours ({state.state})" for state in states if state.state != "ours"]
 
 
 def _plain(status: Status) -> dict[str, object]:

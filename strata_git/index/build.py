@@ -21,6 +21,7 @@ from strata_git.doctor.subject import commit_subject
 from strata_git.index.origins import Origins, read_origins
 from strata_git.index.records import ArtifactRecord, Index, Removed, Signature, model_file, record_of
 from strata_git.index.stages import Stages, read_stages
+from strata_git.index.stale import clear_stale
 from strata_git.index.vouch import Verifier, claimed_signers, signer
 from strata_git.integrity.checksums import SIZE_LIMIT, ChecksumError, parse
 from strata_git.integrity.signer import SignatureVerdict
@@ -50,6 +51,7 @@ def build(
     if revision == "HEAD" and repo.head() is None:
         return Index()
     commit = require_commit(repo, revision)
+    clear_stale(repo)
     case = _judge(repo, commit, fresh, progress)
     records = [_record(repo, case, artifact) for artifact in case.judged]
     origins = read_origins(repo, commit, [record.code.commit for record in records if record.code])
@@ -91,8 +93,8 @@ def _judge(repo: Repository, commit: str, fresh: bool, progress: Progress | None
     cache = _Unread(repo.cache_dir / CACHE) if fresh else open_cache(repo)
     try:
         judged, _ = judgements(subject, subject.artifacts, cache, progress)
-        facts = signature_facts(repo, judged, cache)
         settings = settings_of(subject, cache)
+        facts = signature_facts(repo, judged, cache, repository=settings.repository)
     finally:
         cache.close()
     signers = {artifact: _signers(*fact) for artifact, fact in facts.items()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -34,19 +34,20 @@ def read_stages(repo: Repository, verifier: Verifier | None = None, *, repositor
     """
     from strata_git.ledger.events import read_ledger
 
-    return stages_of(read_ledger(repo, verifier, repository=repository).state)
+    ledger = read_ledger(repo, verifier, repository=repository)
+    return stages_of(ledger.state, [finding for finding in ledger.trust.findings if finding.severity != "info"])
 
 
-def stages_of(state: LedgerState) -> Stages:
-    """A ledger's state as the index keeps it."""
+def stages_of(state: LedgerState, doubts: Sequence[Finding] = ()) -> Stages:
+    """A ledger's state as the index keeps it; `doubts` about the policy that judged it are told of every model."""
     events: list[StageRecord] = []
     placed: dict[Artifact, str] = {}
     complaints: dict[str, tuple[Finding, ...]] = {}
     for name, model in sorted(state.models.items()):
         events += _events(model)
         placed |= {Artifact("model", name, version): where.stage for version, where in model.versions.items()}
-        if model.complaints:
-            complaints[name] = tuple(complaint.finding(name) for complaint in model.complaints)
+        if told := (*(complaint.finding(name) for complaint in model.complaints), *doubts):
+            complaints[name] = told
     return Stages(tuple(events), placed, complaints)
 
 

@@ -11,9 +11,8 @@ from strata_git.index.records import UNVERIFIED, ArtifactRecord, Introduction, S
 from strata_git.integrity.armor import ArmorError, packets, split_blocks
 from strata_git.integrity.signer import SignatureVerdict
 from strata_git.repo.command import Repository
-from strata_git.repo.history import parse_commit
+from strata_git.repo.history import parse_commit, split_signature
 
-_HEADERS = (b"gpgsig ", b"gpgsig-sha256 ")
 _OPENPGP = b"-----BEGIN PGP"
 
 
@@ -27,7 +26,7 @@ class Verifier(Protocol):
 def introduction(oid: str, data: bytes) -> Introduction:
     """A commit object's bytes as an introduction; its signature, if it has one, only claimed."""
     commit = parse_commit(oid, data)
-    signature = split_commit(data)[1]
+    signature = split_signature(data)[1]
     claimed = (claimed_signers(signature) or (None,))[0] if signature else None
     return Introduction(oid, commit.author, commit.authored, commit.subject, claimed)
 
@@ -58,26 +57,8 @@ def vouched(repo: Repository, record: ArtifactRecord, verifier: Verifier | None)
     if verifier is None or introduced is None or introduced.signature is None:
         return record
     try:
-        payload, signature = split_commit(repo.objects.read(introduced.commit)[1])
+        payload, signature = split_signature(repo.objects.read(introduced.commit)[1])
         verdicts = verifier.verify_tag_payload(payload, signature)
     except (StrataError, KeyError):
         return record
     return replace(record, introduced=replace(introduced, signature=signer(verdicts[0]))) if verdicts else record
-
-
-def split_commit(data: bytes) -> tuple[bytes, bytes]:
-    """What a commit's signature covers, and the signature (empty where there is none)."""
-    head, blank, message = data.partition(b"\n\n")
-    kept: list[bytes] = []
-    signature: list[bytes] = []
-    inside = False
-    for line in head.split(b"\n"):
-        if line.startswith(_HEADERS):
-            inside = True
-            signature.append(line.partition(b" ")[2])
-        elif inside and line.startswith(b" "):
-            signature.append(line[1:])
-        else:
-            inside = False
-            kept.append(line)
-    return b"\n".join(kept) + blank + message, b"\n".join(signature) + b"\n" if signature else b""

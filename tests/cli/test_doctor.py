@@ -55,7 +55,7 @@ def test_every_format_tells_the_same(repo: RepositoryBuilder) -> None:
     assert prints == {row["fingerprint"] for row in gitlab}
 
 
-@pytest.mark.parametrize("style", ["json", "sarif", "github", "gitlab", "junit"])
+@pytest.mark.parametrize("style", ["json", "sarif", "github", "gitlab", "junit", "markdown"])
 def test_prose_stays_off_standard_output(repo: RepositoryBuilder, style: str) -> None:
     answer = repo.strata("doctor", "--format", style).expect(2)
     assert "artifacts judged," not in answer.out

@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 import pytest
 
 from strata_git.integrity.gpg import Gpg, GpgSigner
-from strata_git.ledger.events import Author, Draft, read_ledger, write_events
+from strata_git.ledger.events import read_ledger
+from strata_git.ledger.writing import Author, Draft, write_events
 from strata_git.repo.command import Repository
 from tests.support import artifacts
 from tests.support.builder import RepositoryBuilder
@@ -166,7 +167,7 @@ def test_the_index_is_made_whatever_is_wrong(story: RepositoryBuilder, keys: Key
     document = json.loads(story.strata("index", "--format", "json").expect(0).out)
     judged = {one["reference"]: one["judged"]["errors"] for one in document["artifacts"]}
     assert all(judged[name] for name in ("models/forest@v1", "datasets/iris@v1"))
-    assert {finding["rule"] for finding in document["complaints"]["forest"]} >= {"STR-P006", "STR-P008"}
+    assert {finding["rule"] for finding in document["complaints"]["forest"]} >= {"STR-P006", "STR-P009"}
     assert "artifacts with errors" in story.strata("index").expect(0).out
 
 
