@@ -62,7 +62,7 @@ def test_gitattributes_cannot_hide_in_an_artifact() -> None:
 
 
 def test_signatures_are_not_listed() -> None:
-    assert told(artifacts.dataset(replace={"SIGNATURE.asc": b"x", "model.sig": b"x"})) == []
+    assert told(artifacts.dataset(replace={"SIGNATURE.asc": b"x", "model.sig": b"x"})) == ["STR-S009"]
 
 
 def test_a_file_that_is_listed_and_gone() -> None:

@@ -353,7 +353,7 @@ EDITS = st.one_of(
 Edit = tuple[str, str]
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=6, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(edits=st.lists(EDITS, min_size=1, max_size=6))
 @example(edits=[("make", VERSIONS[0]), ("commit", ""), ("tamper", VERSIONS[0]), ("remove", VERSIONS[0])])
 @example(edits=[("make", VERSIONS[0]), ("tamper", VERSIONS[1]), ("lfs", "on"), ("swap", VERSIONS[0]), ("lfs", "off")])

@@ -166,6 +166,7 @@ def kills(lab: Lab, times: int) -> None:
         shutil.rmtree(case.repo.path)
 
 
+@pytest.mark.heavy
 def test_a_few_random_kills(lab: Lab) -> None:
     kills(lab, 8)
 

@@ -6,6 +6,8 @@ import json
 import random
 import re
 
+import pytest
+
 from tests.support.builder import RepositoryBuilder
 from tests.support.fixtures import Builder
 from tests.support.keys import Keys
@@ -43,6 +45,7 @@ def follow(repo: RepositoryBuilder, text: str) -> None:
     repo.git("-c", f"alias.follow=!{printed(text)}", "follow")
 
 
+@pytest.mark.heavy
 def test_wines(builder: Builder, keys: Keys) -> None:
     repo = builder()
     repo.strata("init", ".").expect(0)

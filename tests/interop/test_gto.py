@@ -73,6 +73,7 @@ STORY: list[tuple[str, str | None, dict[str, str]]] = [
 ]
 
 
+@pytest.mark.heavy
 def test_gto_sees_the_same_stages_after_every_move(lab: Lab, gto: Gto) -> None:
     for version, stage, expected in STORY:
         lab.promote(version, stage)

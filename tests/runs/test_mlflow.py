@@ -78,6 +78,7 @@ def test_a_run_is_shown_as_it_is_recorded(repo: RepositoryBuilder, tmp_path: Pat
     assert not any((Path(repo.environ["HOME"]) / name).exists() for name in (".mlflow", "mlruns"))
 
 
+@pytest.mark.heavy
 def test_eight_at_once_are_eight_records(repo: RepositoryBuilder) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda i: repo.strata("run", "toy.yaml", "--set", f"seed={i}"), range(8)))
@@ -97,6 +98,7 @@ def test_eight_at_once_are_eight_records(repo: RepositoryBuilder) -> None:
     assert seeds == set(range(8))
 
 
+@pytest.mark.heavy
 def test_a_killed_run_is_shown_as_killed_once_the_next_one_began(repo: RepositoryBuilder) -> None:
     command = [sys.executable, "-m", "strata_git", "run", "toy.yaml", "--set", "params.mode=sleep"]
     process = subprocess.Popen(command, cwd=repo.path, env=repo.environ, stderr=subprocess.DEVNULL)
