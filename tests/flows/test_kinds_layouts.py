@@ -203,7 +203,8 @@ LAYOUTS: tuple[Callable[[Place], Place], ...] = (
     plain, linked_worktree, sparse_index, split_index, packed, as_a_submodule, line_ends_of_windows, replaced_history,
 )  # fmt: skip
 RARE = (
-    sparse_checkout, index_version_4, monitored, shared_objects, with_a_submodule, grafted_history, detached_head, sparse_by_pattern, index_without_a_hash, untracked_cache, monitored_by_git, many_files,
+    sparse_checkout, index_version_4, monitored, shared_objects, with_a_submodule, grafted_history,
+    detached_head, sparse_by_pattern, index_without_a_hash, untracked_cache, monitored_by_git, many_files,
     referenced_objects, separate_git_dir, settings_of_one_worktree, names_quoted, names_composed, cases_ignored,
     modes_and_links_ignored,
 )  # fmt: skip
