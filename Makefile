@@ -18,7 +18,7 @@ GATED := strata_git/checks/*,strata_git/contracts/*,strata_git/integrity/*,strat
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup peers tools demo test test-fast test-heavy fuzz lint bench man requirements clean
+.PHONY: help setup peers tools bytecode demo test test-fast test-heavy fuzz lint bench man requirements clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -n 2
@@ -41,6 +41,10 @@ tools:
 	@scripts/newer-git.sh
 	@scripts/node-tools.sh
 
+# Processes that tests start write no bytecode and would compile everything anew.
+bytecode: setup
+	@python -m compileall -q strata_git
+
 demo: setup
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash examples/breast_cancer/demo.sh "$(DIR)"
 
@@ -52,7 +56,7 @@ lint: setup
 	mypy
 	mypy tests/support tests/conftest.py tests/test_frame.py scripts/man.py scripts/rules.py scripts/schemas.py scripts/shapes.py
 
-test: setup peers lint
+test: setup peers lint bytecode
 	coverage erase
 	coverage run -m pytest -n $(JOBS)
 	coverage combine --quiet
@@ -63,7 +67,7 @@ test-fast: setup
 	pytest -q -n $(JOBS) $(ARGS)
 
 # An empty selection (pytest's exit code 5) is no failure.
-test-heavy: setup peers tools
+test-heavy: setup peers tools bytecode
 	pytest -m heavy || [ $$? -eq 5 ]
 
 # A million inputs for each grammar, guided by coverage; an hour. What is found lies in .fuzz/. ARGS="yaml --seconds 60"

@@ -4,7 +4,12 @@
 `gto`: the program that we share the ledger's tags with. `newer_git`: a git >= 2.54 beside the system's.
 """
 
+from hypothesis import HealthCheck, settings
+
 from tests.support.fixtures import builder, gto, hermetic, key_store, keys, lfs
 from tests.support.newer_git import newer_git
 
 __all__ = ["builder", "gto", "hermetic", "key_store", "keys", "lfs", "newer_git"]
+
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines may be busy
+settings.load_profile("suite")

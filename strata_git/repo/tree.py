@@ -23,6 +23,9 @@ from strata_git.repo.staged import Change, staged_changes
 READ_LIMIT = 64 << 20
 _KNOWN: WeakKeyDictionary[Repository, dict[str, Content]] = WeakKeyDictionary()
 """What blobs stand for, by their ids: learnt once for all trees of a repository."""
+_LISTED: WeakKeyDictionary[Repository, dict[tuple[str, ...], bytes]] = WeakKeyDictionary()
+"""Answers of `git ls-tree` on objects, which never change: `_MOST` of at most `_SHORT` bytes."""
+_SHORT, _MOST = 64 << 10, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,11 +178,27 @@ def commit_tree(repo: Repository, revision: str, paths: Collection[str] | None =
             return ListedTree(repo, [])
         args += ["--", *sorted(paths)]
     entries = []
-    for record in repo.git(*args).split(b"\0")[:-1]:
+    for record in _listing(repo, args).split(b"\0")[:-1]:
         meta, _, path = record.partition(b"\t")
         mode, _, oid = meta.decode().split(" ")
         entries.append(Entry(os.fsdecode(path), mode, oid))
     return ListedTree(repo, entries)
+
+
+def _listing(repo: Repository, args: list[str]) -> bytes:
+    """What `git ls-tree` prints; what is short is asked once: a hook wants the same few directories several times."""
+    known = _LISTED.setdefault(repo, {})
+    asked = tuple(args)
+    if asked not in known:
+        listed = repo.git(*args)
+        if len(listed) > _SHORT or len(known) >= _MOST or not _is_object_id(repo, args[4]):
+            return listed
+        known[asked] = listed
+    return known[asked]
+
+
+def _is_object_id(repo: Repository, revision: str) -> bool:
+    return len(revision) == len(repo.null_oid) and not revision.strip("0123456789abcdef")
 
 
 def index_tree(

@@ -13,7 +13,7 @@ from tests.support.builder import RepositoryBuilder
 from tests.support.fixtures import Builder
 
 
-@pytest.fixture(params=["pre-commit", "prek"])
+@pytest.fixture(params=[pytest.param("pre-commit", marks=pytest.mark.heavy), "prek"])
 def repo(builder: Builder, request: pytest.FixtureRequest) -> RepositoryBuilder:
     """iris@v1 is released two commits ago; a framework owns the hooks."""
     made = builder().workspace()

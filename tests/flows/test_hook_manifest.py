@@ -62,7 +62,7 @@ class Framework:
         return {match[1]: text for match, text in found if match}
 
 
-@pytest.fixture(params=["pre-commit", "prek"])
+@pytest.fixture(params=[pytest.param("pre-commit", marks=pytest.mark.heavy), "prek"])
 def framework(builder: Builder, request: pytest.FixtureRequest) -> Framework:
     package = builder("package")
     package.commit("Manifest", {".pre-commit-hooks.yaml": MANIFEST.read_bytes()})

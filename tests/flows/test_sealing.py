@@ -47,7 +47,7 @@ def framework(program: str) -> Callable[[RepositoryBuilder], None]:
 RUNNERS = {"raw": raw, "pre-commit": framework("pre-commit"), "prek": framework("prek")}
 
 
-@pytest.fixture(params=RUNNERS)
+@pytest.fixture(params=["raw", pytest.param("pre-commit", marks=pytest.mark.heavy), "prek"])
 def repo(builder: Builder, request: pytest.FixtureRequest) -> RepositoryBuilder:
     """A workspace with one commit and the hooks installed by one of three runners."""
     made = builder().workspace()

@@ -24,7 +24,11 @@ from tests.support.fixtures import ROOT, Builder
 
 NAMED = os.environ.get("STRATA_MODEL_SIGNING", "")  # read before the tests' environment is sealed
 SIG = "models/forest/v1/model.sig"
-OURS = sorted(set(CURVES) - {"secp256k1"})
+OURS = [
+    pytest.param(curve, marks=pytest.mark.heavy if curve != "secp384r1" else ())
+    for curve in sorted(CURVES)
+    if curve != "secp256k1"
+]
 
 Tool = Callable[..., subprocess.CompletedProcess[str]]
 

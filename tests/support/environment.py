@@ -10,8 +10,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LEAKS = (
-    "ALL_PROXY", "AWS_", "AZURE_", "CORE_ARTIFACT_ROOT", "DATABRICKS_", "DBUS_SESSION_BUS_ADDRESS", "DISPLAY",
-    "EDITOR", "EMAIL", "GCM_", "GIT_", "GNUPG", "GPG_", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LC_", "LESS",
+    "ALL_PROXY", "AWS_", "AZURE_", "CORE_ARTIFACT_ROOT", "COVERAGE_", "COV_", "DATABRICKS_",
+    "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "EDITOR", "EMAIL", "GCM_", "GIT_", "GNUPG", "GPG_", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LC_", "LESS",
     "MANPAGER", "MLFLOW_", "NO_COLOR", "OPENAI_", "PAGER", "PRE_COMMIT", "PYTHONPATH", "SSH_", "STRATA", "TZ",
     "VISUAL", "WAYLAND_DISPLAY", "XDG_",
 )  # fmt: skip
