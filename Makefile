@@ -68,7 +68,7 @@ test-fast: setup
 
 # An empty selection (pytest's exit code 5) is no failure.
 test-heavy: setup peers tools bytecode
-	pytest -m heavy || [ $$? -eq 5 ]
+	pytest -m heavy -n $(JOBS) --dist loadfile --durations=25 || [ $$? -eq 5 ]
 
 # A million inputs for each grammar, guided by coverage; an hour. What is found lies in .fuzz/. ARGS="yaml --seconds 60"
 fuzz: setup

@@ -17,7 +17,7 @@ from tests.properties.plumbing import Plumbing
 from tests.properties.workspaces import Workspace
 
 SHORT = settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
-LONG = settings(SHORT, max_examples=300)
+LONG = settings(SHORT, max_examples=100)
 """The long form: some minutes in all."""
 OF_THE_CLONE = ("STR-R007", "STR-H")
 """Facts about no tree: branches that lie beside each other, and the hooks of this clone."""
