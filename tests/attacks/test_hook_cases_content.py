@@ -203,7 +203,7 @@ def test_case_25_a_large_push(place: Place) -> None:
 @pytest.mark.heavy
 def test_case_23_twenty_thousand_files_in_one_commit(place: Place) -> None:
     """Sealed and judged in time in proportion to them."""
-    files = {"train": {f"part-{n:05d}.csv": b"a,b\n1,2\n" for n in range(20_000)}}
+    files = {"train": {f"data/part-{n:05d}.csv": b"a,b\n1,2\n" for n in range(20_000)}}
     place.repo.write(artifacts.dataset("iris", files=files, seal=False))
     place.repo.git("add", "--all")
     begun = time.monotonic()

@@ -16,7 +16,7 @@ READERS = (
         "load.py",
         '    if event.anchor is not None:\n            raise Unloadable("anchors (&name) are not allowed", line)\n',
         "    if event.anchor is not None:\n            pass\n",
-        "tests/fuzz/test_fuzz.py",
+        "tests/test_load.py::test_refused_yaml_is_located",
         "an anchor is passed over",
     ),
     Mutant(
