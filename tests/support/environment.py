@@ -10,10 +10,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 LEAKS = (
-    "ALL_PROXY", "AWS_", "AZURE_", "CORE_ARTIFACT_ROOT", "COVERAGE_", "COV_", "DATABRICKS_",
-    "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "EDITOR", "EMAIL", "GCM_", "GIT_", "GNUPG", "GPG_", "HTTPS_PROXY",
-    "HTTP_PROXY", "LANG", "LC_", "LESS", "MANPAGER", "MLFLOW_", "NO_COLOR", "OPENAI_", "PAGER", "PRE_COMMIT",
-    "PYTHONPATH", "SSH_", "STRATA", "TZ", "VISUAL", "WAYLAND_DISPLAY", "XDG_",
+    "ALL_PROXY", "AWS_", "AZURE_", "BUILD_", "CI", "CORE_ARTIFACT_ROOT", "COVERAGE_", "COV_", "DATABRICKS_",
+    "DBUS_SESSION_BUS_ADDRESS", "DISPLAY", "EDITOR", "EMAIL", "GCM_", "GITEA_", "GITHUB_", "GITLAB_", "GIT_",
+    "GNUPG", "GPG_", "HTTPS_PROXY", "HTTP_PROXY", "LANG", "LC_", "LESS", "MANPAGER", "MLFLOW_", "NO_COLOR",
+    "OPENAI_", "PAGER", "PRE_COMMIT", "PYTHONPATH", "SSH_", "STRATA", "TZ", "VISUAL", "WAYLAND_DISPLAY", "XDG_",
 )  # fmt: skip
 """Beginnings of the names that are removed."""
 
