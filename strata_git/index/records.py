@@ -140,10 +140,13 @@ class Index:
 
     `commits` are those that runs name as their code and that are here. `findings` are about references between
     artifacts, `complaints` about the events of each model; what is wrong with one artifact stands in its record.
+    `elsewhere` are the versions that the revision lacks: on other branches, at tags, or removed; of several contents
+    under one name, each.
     """
 
     revision: str = ""
     artifacts: tuple[ArtifactRecord, ...] = ()
+    elsewhere: tuple[ArtifactRecord, ...] = ()
     removed: tuple[Removed, ...] = ()
     events: tuple[StageRecord, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -154,6 +157,18 @@ class Index:
     def get(self, reference: str) -> ArtifactRecord | None:
         """The record of exactly `reference`."""
         return next((record for record in self.artifacts if record.reference == reference), None)
+
+    def of_kind(self, kind: str) -> tuple[ArtifactRecord, ...]:
+        """The records of one kind (`dataset`, `run`, `model`, ...), in order."""
+        return tuple(record for record in self.artifacts if record.artifact.kind == kind)
+
+    def citing(self, reference: str) -> tuple[ArtifactRecord, ...]:
+        """The records that name `reference` as an input, a parent or their run, in order."""
+        return tuple(
+            record
+            for record in self.artifacts
+            if record.run == reference or any(cited.reference == reference for cited in record.inputs)
+        )
 
 
 @dataclass(frozen=True, slots=True)
