@@ -221,3 +221,58 @@ def test_nothing_of_the_machine_is_in_the_repository(demo: Demo) -> None:
         ["git", "grep", "-l", "-F", str(demo.path)], cwd=demo.workspace, capture_output=True, check=False
     )
     assert done.returncode == 1, done.stdout
+
+
+SECRET = "AWS_SECRET_ACCESS_KEY=" + "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYzzTESTKEYz\n"
+STAGED = {
+    "nothing of ours": {"NOTES.txt": "a line\n"},
+    "a card corrected": {"models/tumour/v1/card.md": "# Better\n"},
+    "a figure polished": {"models/tumour/v2/metrics.yaml": "test_f1: 1.0\n"},
+    "a run put right": {"runs/{run}/metrics.json": "{}\n"},
+    "a list emptied": {"models/tumour/v1/CHECKSUMS.txt": ""},
+    "a dataset without a word": {"datasets/other/v1/train.csv": "a,b\n1,2\n"},
+    "a key in an experiment": {"experiments/other.yaml": "name: other\nplugin: sklearn\nnote: " + SECRET},
+}
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("program", ["pre-commit", "prek"])
+def test_the_frameworks_say_what_the_doctor_says_of_what_is_staged(demo: Demo, tmp_path: Path, program: str) -> None:
+    """The same rules at the same files, and a refusal for each error; nothing where there is nothing."""
+    package, clone = tmp_path / "package", tmp_path / "clone"
+    demo.run("git", "init", "--quiet", str(package))
+    shutil.copy(ROOT / ".pre-commit-hooks.yaml", package)
+    demo.run("git", "add", ".", cwd=package)
+    demo.run("git", "commit", "--quiet", "--message", "Manifest", cwd=package)
+    revision = demo.run("git", "rev-parse", "HEAD", cwd=package).strip()
+    demo.run("git", "-c", "filter.lfs.smudge=", "-c", "filter.lfs.required=false", "clone", "--quiet",
+             demo.workspace.as_uri(), str(clone), cwd=demo.path)  # fmt: skip
+    (clone / ".pre-commit-config.yaml").write_text(
+        f"repos:\n  - repo: {package}\n    rev: {revision}\n    hooks:\n      - id: strata-system\n"
+    )
+    demo.run("git", "add", ".pre-commit-config.yaml", cwd=clone)
+    demo.run("git", "commit", "--quiet", "--message", "A framework", cwd=clone)
+    run_id = next((clone / "runs").glob("run-*")).name
+    refused = 0
+    for changed in STAGED.values():
+        for name, text in changed.items():
+            place = clone / name.format(run=run_id)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.write_text(text)
+        demo.run("git", "add", "--all", cwd=clone)
+        command = [str(Path(sys.executable).with_name(program)), "run", "--color=never"]
+        told = subprocess.run(command, cwd=clone, env=demo.environ, capture_output=True, text=True, check=False)
+        doctor = [sys.executable, "-m", "strata_git", "doctor", "--staged", "--format", "json"]
+        said = subprocess.run(doctor, cwd=clone, env=demo.environ, capture_output=True, text=True, check=False)
+        sealed_by_the_hook = {"STR-C001"}  # a list that is missing is written, not told
+        findings = [
+            finding
+            for finding in json.loads(said.stdout)["findings"]
+            if finding["severity"] != "info" and finding["rule"] not in sealed_by_the_hook
+        ]
+        assert set(re.findall(r"STR-[A-Z]\d{3}", told.stdout)) == {finding["rule"] for finding in findings}, told.stdout
+        assert all(finding["path"] in told.stdout for finding in findings)
+        assert (told.returncode != 0) == (said.returncode == 2), told.stdout + told.stderr
+        refused += told.returncode != 0
+        demo.run("git", "reset", "--quiet", "--hard", cwd=clone)
+    assert refused == len(STAGED) - 1
