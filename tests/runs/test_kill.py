@@ -15,8 +15,10 @@ from tests.runs.running import opened, pending, perform, record_of, spec, visibl
 from tests.support.builder import RepositoryBuilder
 
 SLEEPER = """
-import os, sys
+import os, signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite started by nohup, or in the background, ignores them
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from strata_git.config import Settings
 from strata_git.repo.command import Repository
 from strata_git.runs.execute import execute
