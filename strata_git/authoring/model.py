@@ -61,7 +61,7 @@ def create_model(
         raise UsageError(f"'{printable(name)}' is not a name: lower-case letters and digits, joined by single - or _.")
     root = repo.require_worktree()
     source = read_run_model(repo, run_id, progress=progress)
-    artifact = Artifact("model", name, f"v{_next_version(repo, root, name)}")
+    artifact = Artifact("model", name, f"v{next_version(repo, root, name)}")
     created = (now or datetime.now(UTC)).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
     about = description.strip() or f"{source.task.replace('-', ' ')} by {source.framework} from {source.run}"
     home = root / artifact.path
@@ -87,6 +87,8 @@ def _write(
     from strata_git.repo.files import copy_file, write_file
 
     copy_file(source.file, draft / source.name)
+    for name, file in source.companions.items():
+        copy_file(file, draft / name)
     write_file(draft / METRICS, metrics_text(source))
     write_file(draft / CARD, card_text(artifact, source, about=about, licence=licence))
     payload = {path: sha256 for path, sha256, _ in sha256_directory(draft)}
@@ -103,7 +105,7 @@ def _write(
         "content_hash": checksums.content_hash(payload, kind="model"),
     }
     data = dump_yaml(record)
-    _require_contract(data)
+    require_contract(data)
     write_file(draft / METADATA, data)
     hashed = sha256_directory(draft)
     listed = checksums.render({path: sha256 for path, sha256, _ in hashed})
@@ -111,7 +113,8 @@ def _write(
     return checksums.digest(listed), tuple(path for path, _, _ in hashed), sum(size for _, _, size in hashed)
 
 
-def _require_contract(data: bytes) -> None:
+def require_contract(data: bytes) -> None:
+    """StrataError where metadata.yaml, just written, would break its contract."""
     from strata_git.contracts.base import ContractError, parse
     from strata_git.contracts.model import ModelMetadata
     from strata_git.load import load_yaml
@@ -122,7 +125,7 @@ def _require_contract(data: bytes) -> None:
         raise StrataError(f"The model's metadata would break its contract: {error}.") from None
 
 
-def _next_version(repo: Repository, root: Path, name: str) -> int:
+def next_version(repo: Repository, root: Path, name: str) -> int:
     """One more than every version that is or ever was: a removed version's name is never used again (TFC-0001)."""
     from strata_git.repo.history import first_appearances
 

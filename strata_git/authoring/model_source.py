@@ -8,20 +8,31 @@ from pathlib import Path
 from typing import Any
 
 from strata_git.authoring.commit import commit_command
-from strata_git.contracts.layout import CHECKSUMS, RUN_ID, RUN_RECORD, Artifact, parse_reference
+from strata_git.contracts.layout import (
+    CHECKSUMS,
+    METADATA,
+    RUN_ID,
+    RUN_RECORD,
+    SIGNATURE,
+    Artifact,
+    parse_reference,
+)
 from strata_git.errors import StrataError, UsageError, printable
 from strata_git.repo.command import Repository
 from strata_git.repo.tree import ListedTree, commit_tree
 
 DESCRIPTION = "artifacts/model.json"
 SCHEMA = "strata/model-output/v1"
+RESERVED = {CHECKSUMS, METADATA, SIGNATURE, "model.sig", "card.md", "metrics.yaml"}
+"""Names that a version has for something else."""
 
 
 @dataclass(frozen=True, slots=True)
 class RunModel:
     """A run's model: `file` in the work tree (verified: `sha256`), where it stands (`place`), its name in a version.
 
-    `datasets` are the cited inputs, `data` how to name the data where none was committed, `metrics` the described
+    `companions` are further files of the run that go with it, verified too, by their names in a version. `datasets`
+    are the cited inputs, `data` how to name the data where none was committed, `metrics` the described
     measurements by name.
     """
 
@@ -39,6 +50,7 @@ class RunModel:
     outputs: Sequence[Mapping[str, object]]
     trusted_types: Sequence[str]
     metrics: Mapping[str, Mapping[str, Any]]
+    companions: Mapping[str, Path]
     datasets: Sequence[Mapping[str, str]]
     data: str
 
@@ -88,6 +100,7 @@ def read_run_model(repo: Repository, run_id: str, *, progress: Callable[[int], N
         outputs=said["outputs"],
         trusted_types=said["trusted_types"],
         metrics=metrics,
+        companions=_companions(repo, tree, artifact, said, progress),
         datasets=_datasets(record.inputs),
         data=_data(tree, artifact),
     )
@@ -185,6 +198,29 @@ def _verified(
             hint=f'git lfs pull --include "{artifact.path}/**"',
         )
     raise StrataError(f"{printable(place)} differs from HEAD.", hint=restore)
+
+
+def _companions(
+    repo: Repository,
+    tree: ListedTree,
+    artifact: Artifact,
+    said: Mapping[str, Any],
+    progress: Callable[[int], None] | None,
+) -> dict[str, Path]:
+    named = said.get("companions", [])
+    if not isinstance(named, list) or not all(isinstance(one, str) for one in named):
+        raise StrataError(f"{artifact.path}/{DESCRIPTION}: 'companions' must be a list of files.")
+    found: dict[str, Path] = {}
+    for one in named:
+        place = f"{artifact.path}/artifacts/{one}"
+        file = repo.require_worktree() / place
+        _verified(tree, artifact, place, file, progress)
+        if file.name in RESERVED or file.name in found or one == said["artifact"]:
+            raise StrataError(
+                f"{artifact.path}/{DESCRIPTION}: a version cannot hold two files '{printable(file.name)}'."
+            )
+        found[file.name] = file
+    return found
 
 
 def _datasets(inputs: Sequence[Any]) -> list[dict[str, str]]:

@@ -132,10 +132,7 @@ def track(run: Started) -> MlflowTracker:
 def open_tracker(place: Place, *, name: str, tags: Mapping[str, str], inputs: Sequence[Input] = ()) -> MlflowTracker:
     """Begin an MLflow run called `name`; StrataError when the tracking store cannot be used."""
     try:
-        _import_silenced()
-        with _alone(place):
-            client = _client(place)
-            experiment = _experiment(client, place)
+        client, experiment = connected(place)
         run = client.create_run(experiment, run_name=name, tags=dict(tags))
         if inputs:
             client.log_inputs(run.info.run_id, datasets=[_dataset_input(one) for one in inputs])
@@ -144,6 +141,28 @@ def open_tracker(place: Place, *, name: str, tags: Mapping[str, str], inputs: Se
     except Exception as error:  # SQLAlchemy, HTTP, MLflow itself: each raises its own kind
         raise _unusable(place, error) from error
     return MlflowTracker(client, run.info.run_id)
+
+
+def connected(place: Place) -> tuple[MlflowClient, str]:
+    """A client, and the id of the experiment that `place` names, made where there is none.
+
+    Raises whatever MLflow and its store raise; StrataError for a deleted experiment.
+    """
+    _import_silenced()
+    with _alone(place):
+        client = _client(place)
+        return client, _experiment(client, place)
+
+
+def reading_client(uri: str) -> MlflowClient:
+    """A client that looks at the store at `uri` and makes nothing there by itself."""
+    _import_silenced()
+    return _client(Place(uri, "", "", None))
+
+
+def unusable(place: Place, error: Exception) -> StrataError:
+    """The sentence for a store that refuses."""
+    return _unusable(place, error)
 
 
 def _import_silenced() -> None:

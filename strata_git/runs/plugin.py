@@ -64,6 +64,7 @@ class ModelOutput:
 
     `artifact` is a path below `artifact_dir`, `inputs` and `outputs` are `{"name", "type"}` columns, `trusted_types`
     the types that loading a skops file must be told to trust, `task` a task name as the Hugging Face hub spells it.
+    `companions` are further files that a version takes along: the same model in another format, a report about it.
     """
 
     artifact: str
@@ -74,6 +75,7 @@ class ModelOutput:
     outputs: Sequence[Mapping[str, str]]
     trusted_types: Sequence[str] = ()
     task: str = "tabular-classification"
+    companions: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)

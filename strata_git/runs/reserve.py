@@ -92,6 +92,30 @@ def dead_runs(repo: Repository) -> list[Reservation]:
         return list(_dead(pending))
 
 
+def dead_run_ids(root: Path) -> list[str]:
+    """Ids of pending runs whose process is gone; nothing is held and nothing is written."""
+    found: list[str] = []
+    try:
+        places = sorted((root / PENDING).iterdir())
+    except OSError:
+        return found
+    for place in places:
+        if not RUN_ID.fullmatch(place.name):
+            continue
+        try:
+            handle = os.open(place / _OWNER, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        except OSError:
+            continue
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            found.append(place.name)
+        except OSError:  # its process lives
+            pass
+        finally:
+            os.close(handle)
+    return found
+
+
 def _dead(pending: Path) -> Iterator[Reservation]:
     for place in sorted(pending.iterdir()):
         if place.name.startswith(_GONE):

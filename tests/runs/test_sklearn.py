@@ -16,7 +16,8 @@ from sklearn.datasets import load_breast_cancer
 from strata_git.errors import UsageError
 from strata_git.load import load_yaml
 from strata_git.runs.plugins.sklearn_data import check
-from strata_git.runs.plugins.sklearn_model import build, normalised, save
+from strata_git.runs.plugins.sklearn_model import build
+from strata_git.runs.plugins.sklearn_skops import normalised, save
 from strata_git.runs.spec import RunSpec, load_spec
 from tests.runs.running import perform, record_of
 from tests.support.builder import RepositoryBuilder
@@ -81,7 +82,9 @@ def test_another_seed_makes_another_model(repo: RepositoryBuilder, model: str) -
 
 
 def test_bundled_data_is_summarised_as_it_is(repo: RepositoryBuilder) -> None:
-    spec = RunSpec("iris", "sklearn", 1, "sklearn:iris", {"test": 0.2}, {"model": "logistic_regression"})
+    spec = RunSpec(
+        "iris", "sklearn", 1, "sklearn:iris", {"test": 0.2, "validation": 0}, {"model": "logistic_regression"}
+    )
     done = perform(repo, spec)
     assert done.status == "succeeded", done.error
     summary = json.loads(repo.read(f"{done.path}/artifacts/data_summary.json"))
@@ -182,3 +185,120 @@ def test_the_seed_in_the_record_is_the_one_used(repo: RepositoryBuilder) -> None
     assert config["seed"] == 11
     data = repo.read(f"{done.path}/artifacts/model.skops")
     assert hashlib.sha256(data).hexdigest() == sums(repo, done.id)["artifacts/model.skops"]
+
+
+# --- other tasks, other formats
+
+
+HEAVY = pytest.mark.heavy
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        "ridge",
+        pytest.param("random_forest_regressor", marks=HEAVY),
+        pytest.param("gradient_boosting_regressor", marks=HEAVY),
+    ],
+)
+def test_numbers_are_predicted_too(repo: RepositoryBuilder, model: str) -> None:
+    spec = RunSpec("diabetes", "sklearn", 3, "sklearn:diabetes", {}, {"model": model, "formats": ["onnx", "skops"]})
+    done, again = perform(repo, spec), perform(repo, spec)
+    assert done.status == "succeeded", done.error
+    assert sums(repo, done.id) == sums(repo, again.id), "the same, byte for byte"
+    assert done.metrics["test_r2"] > 0.3
+    described = json.loads(repo.read(f"{done.path}/artifacts/model.json"))
+    assert described["task"] == "tabular-regression"
+    assert described["metrics"]["test_rmse"]["direction"] == "lower"
+    assert described["metrics"]["test_rmse"]["tolerance"] == pytest.approx(done.metrics["test_rmse"] / 100)
+    assert (described["artifact"], described["companions"]) == ("model.onnx", ["model.skops", "parity.json"])
+    summary = json.loads(repo.read(f"{done.path}/artifacts/data_summary.json"))
+    assert {name: one["rows"] for name, one in summary["splits"].items()} == {"train": 308, "val": 67, "test": 67}
+    for name in ("predicted_actual", "residuals", "feature_importance"):
+        assert repo.read(f"{done.path}/artifacts/{name}.png").startswith(PNG)
+
+
+@pytest.mark.parametrize(
+    "model",
+    ["random_forest", *(pytest.param(one, marks=HEAVY) for one in ("gradient_boosting", "logistic_regression"))],
+)
+def test_onnx_answers_as_the_model_does(repo: RepositoryBuilder, model: str) -> None:
+    """Checked by ONNX Runtime on the predictions that the run wrote down, and by nothing of the plugin's own."""
+    import csv
+
+    import numpy as np
+    import onnxruntime
+
+    params = {"model": model, "formats": ["skops", "onnx"]}
+    done = perform(repo, RunSpec("cancer", "sklearn", 3, "sklearn:breast_cancer", {}, params))
+    assert done.status == "succeeded", done.error
+    place = repo.path / done.path / "artifacts"
+    parity = json.loads((place / "parity.json").read_bytes())
+    assert (parity["holds"], parity["changed_labels"]) == (True, 0)
+    assert parity["splits"].keys() == {"train", "val", "test"}
+    for name in ("calibration", "roc_curve", "confusion_matrix", "feature_importance"):
+        assert (place / f"{name}.png").read_bytes().startswith(PNG)
+    session = onnxruntime.InferenceSession(place / "model.onnx", providers=["CPUExecutionProvider"])
+    assert [one.name for one in session.get_outputs()] == ["label", "probabilities"]
+    with open(place / "predictions.csv", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    from sklearn.model_selection import train_test_split
+
+    bunch = load_breast_cancer()
+    _, tested = train_test_split(bunch.data, test_size=0.15, random_state=3, stratify=bunch.target)
+    labels, chances = session.run(None, {"features": tested.astype(np.float32)})
+    assert [int(row["prediction"]) for row in rows] == labels.tolist()
+    assert np.abs(chances[:, 1] - [float(row["p_1"]) for row in rows]).max() < 1e-4
+
+
+def test_a_form_that_answers_otherwise_is_not_handed_on(
+    repo: RepositoryBuilder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("strata_git.runs.plugins.sklearn_onnx.LIMIT", -1.0)
+    done = perform(repo, RunSpec("syn", "sklearn", 7, "", SYNTHETIC, {"model": "ridge", "formats": ["onnx"]}))
+    assert done.status == "failed"
+    assert "answers otherwise" in (done.error or "")
+    assert [path for path in sums(repo, done.id) if path.endswith("model.onnx")] == []
+    assert "artifacts/parity.json" in sums(repo, done.id)
+
+
+def test_a_version_takes_its_companions_along(repo: RepositoryBuilder) -> None:
+    params = {"model": "random_forest", "n_estimators": 5, "formats": ["skops", "onnx"]}
+    done = perform(repo, RunSpec("syn", "sklearn", 7, "", SYNTHETIC, params))
+    repo.commit("Run", None)
+    repo.strata("model", "create", "syn", "--run", done.id).expect(0)
+    listed = (repo.path / "models/syn/v1/CHECKSUMS.txt").read_text()
+    assert {line[66:] for line in listed.splitlines()} == {
+        "card.md", "metadata.yaml", "metrics.yaml", "model.onnx", "model.skops", "parity.json",
+    }  # fmt: skip
+    repo.commit("Model", None)
+    assert repo.strata("doctor", "--format", "json").json()["counts"]["error"] == 0
+
+
+@pytest.mark.parametrize(
+    ("params", "dataset", "said"),
+    [
+        ({"model": "ridge"}, "sklearn:iris", "is data for a classification"),
+        ({"model": "random_forest"}, "sklearn:diabetes", "is data for a regression"),
+        ({"model": "ridge", "formats": []}, "sklearn:diabetes", "params.formats must list"),
+        ({"model": "ridge", "formats": ["pickle"]}, "sklearn:diabetes", "params.formats must list"),
+        ({"model": "ridge", "formats": ["onnx", "onnx"]}, "sklearn:diabetes", "params.formats must list"),
+        ({"model": "ridge", "n_estimators": 3}, "sklearn:diabetes", "ridge has no parameter 'n_estimators'"),
+    ],
+)
+def test_what_does_not_fit_together_is_said_before_the_run(
+    repo: RepositoryBuilder, params: dict[str, Any], dataset: str, said: str
+) -> None:
+    with pytest.raises(UsageError, match=said):
+        perform(repo, RunSpec("x", "sklearn", 1, dataset, {}, params))
+
+
+def test_numbers_must_be_numbers(repo: RepositoryBuilder) -> None:
+    files = {name: {f"{name}.csv": b"a,price\n1,2.5\n2,cheap\n"} for name in ("train", "test")}
+    repo.dataset("prices", files=files)
+    repo.commit("Add prices")
+    done = perform(repo, RunSpec("p", "sklearn", 1, "prices@v1", {"target": "price"}, {"model": "ridge"}))
+    assert (done.status, done.error) == (
+        "failed",
+        "The column 'price' holds no numbers: could not convert string to float: 'cheap'.",
+    )

@@ -1,130 +1,105 @@
-"""The models of the scikit-learn plugin, and their file: skops, written so that equal models are equal bytes.
-
-skops names the members of its archive after memory addresses, stamps them with the time, and stores the nodes of trees
-with their padding, which is whatever the memory held. All three are put in order here: members and object ids are
-numbered as they occur, dates are those of the ZIP epoch, padding is zero, and nothing is compressed (so no version of
-zlib matters). What is written loads with stock skops.
-"""
+"""The models of the scikit-learn plugin: what an experiment may name, and the estimator that it means."""
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
-from collections.abc import Hashable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from strata_git.errors import StrataError, UsageError, printable
+from strata_git.errors import UsageError, printable
 
-FILE = "model.skops"
-TRUSTED = ("sklearn.tree._tree.Tree",)
-"""Types beyond skops' own list that files of this plugin may need; each was looked at."""
-
-_FOREST = {
-    "n_estimators", "criterion", "max_depth", "min_samples_split", "min_samples_leaf", "max_features", "bootstrap",
-    "class_weight", "n_jobs", "max_samples", "ccp_alpha", "max_leaf_nodes",
+_TREES = {
+    "n_estimators", "criterion", "max_depth", "min_samples_split", "min_samples_leaf", "max_features", "ccp_alpha",
+    "max_leaf_nodes",
 }  # fmt: skip
-_LOGISTIC = {"C", "max_iter", "tol", "class_weight", "fit_intercept", "solver", "l1_ratio"}
-PARAMETERS: Mapping[str, set[str]] = {"random_forest": _FOREST, "logistic_regression": _LOGISTIC}
+_FOREST = _TREES | {"bootstrap", "n_jobs", "max_samples"}
+_BOOSTED = _TREES | {"learning_rate", "loss", "subsample", "n_iter_no_change", "validation_fraction", "tol"}
+_LINEAR = {"fit_intercept", "max_iter", "tol", "solver"}
+
+
+@dataclass(frozen=True, slots=True)
+class Estimator:
+    """One model this plugin knows: scikit-learn's class (`module:Class`), its task, the parameters an experiment may
+    set, what differs from scikit-learn's defaults, and whether features are standardised before it."""
+
+    path: str
+    task: str
+    parameters: frozenset[str]
+    defaults: Mapping[str, object] = field(default_factory=dict)
+    scaled: bool = False
+
+
+CLASSIFICATION, REGRESSION = "classification", "regression"
+ESTIMATORS: Mapping[str, Estimator] = {
+    "random_forest": Estimator(
+        "sklearn.ensemble:RandomForestClassifier",
+        CLASSIFICATION,
+        frozenset(_FOREST | {"class_weight"}),
+        {"n_jobs": 1},
+    ),
+    "gradient_boosting": Estimator("sklearn.ensemble:GradientBoostingClassifier", CLASSIFICATION, frozenset(_BOOSTED)),
+    "logistic_regression": Estimator(
+        "sklearn.linear_model:LogisticRegression",
+        CLASSIFICATION,
+        frozenset(_LINEAR | {"C", "class_weight", "l1_ratio"}),
+        {"max_iter": 1000},
+        scaled=True,
+    ),
+    "random_forest_regressor": Estimator(
+        "sklearn.ensemble:RandomForestRegressor", REGRESSION, frozenset(_FOREST), {"n_jobs": 1}
+    ),
+    "gradient_boosting_regressor": Estimator(
+        "sklearn.ensemble:GradientBoostingRegressor", REGRESSION, frozenset(_BOOSTED | {"alpha"})
+    ),
+    "ridge": Estimator("sklearn.linear_model:Ridge", REGRESSION, frozenset(_LINEAR | {"alpha"}), scaled=True),
+}
+OWN = {"model", "formats"}
+"""Parameters that are this plugin's, not the estimator's."""
+FORMATS = ("skops", "onnx")
 
 
 def check(params: Mapping[str, object]) -> None:
-    """Raise UsageError for an unknown model or a parameter it does not have."""
+    """Raise UsageError for an unknown model, a parameter it does not have, and a format we do not write."""
     name = params.get("model")
-    if name not in PARAMETERS:
+    if name not in ESTIMATORS:
         raise UsageError(
-            f"params.model '{printable(str(name))}' is unknown.", hint=f"Known: {', '.join(sorted(PARAMETERS))}."
+            f"params.model '{printable(str(name))}' is unknown.", hint=f"Known: {', '.join(sorted(ESTIMATORS))}."
         )
-    allowed = PARAMETERS[str(name)]
-    if unknown := sorted(set(params) - allowed - {"model"}):
+    allowed = ESTIMATORS[str(name)].parameters
+    if unknown := sorted(set(params) - allowed - OWN):
         raise UsageError(
             f"{name} has no parameter '{printable(unknown[0])}'.", hint=f"It has: {', '.join(sorted(allowed))}."
         )
+    formats(params)
+
+
+def task(params: Mapping[str, object]) -> str:
+    """`classification` or `regression`: what the model named in checked `params` does."""
+    return ESTIMATORS[str(params["model"])].task
+
+
+def formats(params: Mapping[str, object]) -> tuple[str, ...]:
+    """The formats to save, the one that a model version is made of first; skops alone when nothing is said."""
+    asked = params.get("formats", ["skops"])
+    listed = asked if isinstance(asked, list) else []
+    if not listed or len(set(map(str, listed))) != len(listed) or not all(one in FORMATS for one in listed):
+        raise UsageError(
+            "params.formats must list formats to save, each once.", hint=f"For example [{', '.join(FORMATS)}]."
+        )
+    return tuple(str(one) for one in listed)
 
 
 def build(params: Mapping[str, object], *, seed: int) -> Any:
-    """The classifier that `params` describes, unfitted."""
-    options: dict[str, Any] = {key: value for key, value in params.items() if key != "model"}
-    if params["model"] == "random_forest":
-        from sklearn.ensemble import RandomForestClassifier
+    """The estimator that checked `params` describe, unfitted."""
+    from importlib import import_module
 
-        return RandomForestClassifier(**{"n_jobs": 1, **options}, random_state=seed)
-    from sklearn.linear_model import LogisticRegression
+    known = ESTIMATORS[str(params["model"])]
+    module, _, name = known.path.partition(":")
+    options = {key: value for key, value in params.items() if key not in OWN}
+    estimator = getattr(import_module(module), name)(**{**known.defaults, **options}, random_state=seed)
+    if not known.scaled:
+        return estimator
     from sklearn.pipeline import Pipeline
     from sklearn.preprocessing import StandardScaler
 
-    classify = LogisticRegression(**{"max_iter": 1000, **options}, random_state=seed)
-    return Pipeline([("scale", StandardScaler()), ("classify", classify)])
-
-
-def save(model: Any, path: Path) -> list[str]:
-    """Write `model` as skops and return the types a reader must trust beyond skops' own.
-
-    Raises StrataError when that would be a type outside `TRUSTED`, or the file does not give the model back.
-    """
-    import skops.io
-
-    data = normalised(skops.io.dumps(model))
-    needed: list[str] = skops.io.get_untrusted_types(data=data)
-    if strange := [one for one in needed if one not in TRUSTED]:
-        raise StrataError(f"The model holds types that may not be trusted: {', '.join(strange)}.")
-    skops.io.loads(data, trusted=needed)
-    path.write_bytes(data)
-    return needed
-
-
-def normalised(data: bytes) -> bytes:
-    """The same skops archive without memory addresses and times."""
-    source = zipfile.ZipFile(io.BytesIO(data))
-    order = _Order({name for name in source.namelist() if name != "schema.json"})
-    schema = order.renumbered(json.loads(source.read("schema.json")))
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as target:
-        for old, new in order.files.items():
-            target.writestr(zipfile.ZipInfo(new), _without_padding(source.read(old)))
-        target.writestr(zipfile.ZipInfo("schema.json"), json.dumps(schema, separators=(",", ":")))
-    return buffer.getvalue()
-
-
-def _without_padding(data: bytes) -> bytes:
-    """A stored array with zeros where its records are padded: there lies whatever the memory held before."""
-    import numpy as np
-
-    if not data.startswith(b"\x93NUMPY"):
-        return data
-    array = np.load(io.BytesIO(data), allow_pickle=False)
-    if array.dtype.names is None:
-        return data
-    clean = np.zeros(array.shape, array.dtype)
-    for name in array.dtype.names:
-        clean[name] = array[name]
-    buffer = io.BytesIO()
-    np.save(buffer, clean, allow_pickle=False)
-    return buffer.getvalue()
-
-
-class _Order:
-    """New names in order of occurrence: `files` old member → new member, and small integers for object ids."""
-
-    def __init__(self, members: set[str]) -> None:
-        self.files: dict[str, str] = {}
-        self._members = members
-        self._ids: dict[Hashable, int] = {}
-
-    def renumbered(self, node: Any) -> Any:
-        if isinstance(node, list):
-            return [self.renumbered(item) for item in node]
-        if not isinstance(node, dict):
-            return node
-        return {key: self._value(node, key, value) for key, value in node.items()}
-
-    def _value(self, node: Mapping[str, Any], key: str, value: Any) -> Any:
-        if key == "__id__" and isinstance(value, int):
-            # equal constants may or may not be one object in memory: they are here
-            constant = node.get("__loader__") == "JsonNode"
-            known = ("constant", str(node.get("content"))) if constant else ("object", value)
-            return self._ids.setdefault(known, len(self._ids) + 1)
-        if key == "file" and isinstance(value, str) and value in self._members:
-            return self.files.setdefault(value, f"{len(self.files) + 1}{Path(value).suffix}")
-        return self.renumbered(value)
+    return Pipeline([("scale", StandardScaler()), ("fit", estimator)])

@@ -1,4 +1,4 @@
-"""What the scikit-learn plugin measures and draws: numbers for each split, a data summary, predictions, plots."""
+"""What the scikit-learn plugin measures and writes down: numbers for each split, a data summary, predictions."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from strata_git.runs.plugins.sklearn_data import Table
+from strata_git.runs.plugins.sklearn_data import Part, Table
 
 if TYPE_CHECKING:
     from strata_git.runs.spec import RunSpec
-
-_INK, _PALE = "#1f4e79", "Blues"
 
 
 def measure(model: Any, table: Table, split: str) -> Iterator[tuple[str, float, str]]:
@@ -20,6 +18,12 @@ def measure(model: Any, table: Table, split: str) -> Iterator[tuple[str, float, 
     from sklearn import metrics as m
 
     part = table.parts[split]
+    if not table.classes:
+        said = model.predict(part.features)
+        yield f"{split}_rmse", float(m.root_mean_squared_error(part.target, said)), "lower"
+        yield f"{split}_mae", float(m.mean_absolute_error(part.target, said)), "lower"
+        yield f"{split}_r2", float(m.r2_score(part.target, said)), "higher"
+        return
     said, sure = model.predict(part.features), model.predict_proba(part.features)
     two = len(table.classes) == 2
     mean: dict[str, Any] = {"pos_label": table.classes[1]} if two else {"average": "macro"}
@@ -36,14 +40,18 @@ def measure(model: Any, table: Table, split: str) -> Iterator[tuple[str, float, 
 
 
 def write_reports(model: Any, table: Table, directory: Path, spec: RunSpec) -> None:
-    """data_summary.json, predictions.csv of the test split, confusion_matrix.png, roc_curve.png (two classes)."""
+    """data_summary.json, predictions.csv and feature_importance.csv of the test split, and its pictures."""
     from strata_git.load import dump_json
+    from strata_git.runs.plugins.sklearn_plots import draw_all
 
     (directory / "data_summary.json").write_bytes(dump_json(summary(table, spec)))
     _predictions(model, table, directory / "predictions.csv")
-    _confusion(model, table, directory / "confusion_matrix.png")
-    if len(table.classes) == 2:
-        _roc(model, table, directory / "roc_curve.png")
+    importance = draw_all(model, table, directory, seed=spec.seed)
+    with open(directory / "feature_importance.csv", "w", encoding="utf-8", newline="") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["feature", "loss_of_score"])
+        for name in sorted(importance, key=lambda one: (-importance[one], one)):
+            writer.writerow([name, f"{importance[name]:.6f}"])
 
 
 def summary(table: Table, spec: RunSpec) -> dict[str, object]:
@@ -61,7 +69,7 @@ def summary(table: Table, spec: RunSpec) -> dict[str, object]:
         "splits": {
             name: {
                 "rows": part.rows,
-                "balance": {str(one): int((part.target == one).sum()) for one in table.classes},
+                **_spread(table, part),
                 "sha256": hashlib.sha256(part.features.tobytes() + str(part.target.tolist()).encode()).hexdigest(),
             }
             for name, part in table.parts.items()
@@ -77,59 +85,20 @@ def summary(table: Table, spec: RunSpec) -> dict[str, object]:
     }
 
 
+def _spread(table: Table, part: Part) -> dict[str, object]:
+    """How often each class occurs, or between which numbers the target lies."""
+    if table.classes:
+        return {"balance": {str(one): int((part.target == one).sum()) for one in table.classes}}
+    low, mean, high = (float(getattr(part.target, name)()) for name in ("min", "mean", "max"))
+    return {"range": {"min": low, "mean": mean, "max": high}}
+
+
 def _predictions(model: Any, table: Table, path: Path) -> None:
     part = table.parts["test"]
-    said, sure = model.predict(part.features), model.predict_proba(part.features)
+    said = model.predict(part.features)
+    sure = model.predict_proba(part.features) if table.classes else [()] * len(said)
     with open(path, "w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(["row", "truth", "prediction", *(f"p_{one}" for one in table.classes)])
         for row, (truth, guess, chances) in enumerate(zip(part.target, said, sure, strict=True)):
             writer.writerow([row, truth, guess, *(f"{chance:.6f}" for chance in chances)])
-
-
-def _confusion(model: Any, table: Table, path: Path) -> None:
-    from sklearn.metrics import confusion_matrix
-
-    part = table.parts["test"]
-    counts = confusion_matrix(part.target, model.predict(part.features), labels=list(table.classes))
-    figure, axes = _figure("Confusion matrix, test split")
-    axes.imshow(counts, cmap=_PALE)
-    ticks = range(len(table.classes))
-    axes.set_xticks(ticks, [str(one) for one in table.classes])
-    axes.set_yticks(ticks, [str(one) for one in table.classes])
-    axes.set_xlabel("predicted")
-    axes.set_ylabel(f"true ({table.target})")
-    for row in ticks:
-        for column in ticks:
-            ink = "white" if counts[row, column] > counts.max() / 2 else "black"
-            axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=ink)
-    _draw(figure, path)
-
-
-def _roc(model: Any, table: Table, path: Path) -> None:
-    from sklearn.metrics import roc_curve
-
-    part = table.parts["test"]
-    wrong, right, _ = roc_curve(part.target, model.predict_proba(part.features)[:, 1], pos_label=table.classes[1])
-    figure, axes = _figure("ROC curve, test split")
-    axes.plot(wrong, right, color=_INK)
-    axes.plot([0, 1], [0, 1], color="grey", linestyle=":")
-    axes.set_xlabel("false positive rate")
-    axes.set_ylabel("true positive rate")
-    _draw(figure, path)
-
-
-def _figure(title: str) -> tuple[Any, Any]:
-    """A figure of its own on the Agg canvas: pyplot's global state and backends are never touched."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(4.8, 4.2), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
-    axes.set_title(title)
-    return figure, axes
-
-
-def _draw(figure: Any, path: Path) -> None:
-    figure.savefig(path, format="png", metadata={"Software": None})
