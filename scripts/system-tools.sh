@@ -19,6 +19,15 @@ survey() {
   "${PYTHON:-python3}" -c 'import ensurepip, venv' >/dev/null 2>&1 || missing "python venv" python3-venv python
 }
 
+# What tests want and a user can do without: graphviz checks drawings, eatmydata keeps a thousand commits from waiting
+# for the disk (Linux only).
+survey_wanted() {
+  tools=() packages=() formulas=()
+  command -v dot >/dev/null || missing dot graphviz graphviz
+  command -v apt-get >/dev/null && { command -v eatmydata >/dev/null || missing eatmydata eatmydata ""; }
+  return 0
+}
+
 new_enough_git() {
   local version major minor
   version=$(git version 2>/dev/null) || return 1
@@ -54,12 +63,19 @@ install_missing() {
 }
 
 survey
-[ ${#tools[@]} -eq 0 ] && exit 0
-list=$(printf '%s, ' "${tools[@]}")
-echo "system tools missing: ${list%, }" >&2
-if [ "${1:-}" != --check ] && install_missing >&2; then
-  survey
-  [ ${#tools[@]} -eq 0 ] && exit 0
+if [ ${#tools[@]} -ne 0 ]; then
+  list=$(printf '%s, ' "${tools[@]}")
+  echo "system tools missing: ${list%, }" >&2
+  if [ "${1:-}" != --check ] && install_missing >&2; then
+    survey
+  fi
+fi
+if [ ${#tools[@]} -eq 0 ]; then
+  survey_wanted
+  if [ "${1:-}" != --check ] && [ ${#tools[@]} -ne 0 ]; then
+    install_missing >&2 || echo "without: ${tools[*]}" >&2
+  fi
+  exit 0
 fi
 command=$(remedy)
 [ -n "$command" ] && [ "$(id -u)" -ne 0 ] && [[ $command == apt-get* ]] && command="sudo $command"
