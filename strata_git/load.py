@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from strata_git import canonical
 from strata_git.errors import printable
+from strata_git.plain_yaml import read_plain
 
 if TYPE_CHECKING:
     import yaml
@@ -32,6 +33,8 @@ DIGITS = 1000
 """Longest number (and longest written key), in characters."""
 WRITE_DEPTH = 64
 """Deepest nesting `dump_yaml` writes: what `load_yaml` reads."""
+_PLAIN_DEPTH = 16
+"""Texts of the plainest form nest less deep than this, and are read without a parser."""
 LOCATED = 64 << 10
 """Largest JSON text, in bytes, whose lines are worked out."""
 
@@ -74,9 +77,15 @@ def load_yaml(data: bytes, *, limit: int = 1 << 20, depth: int = 64) -> Document
     Only `true`, `false`, `null`, decimal numbers and their spellings in the YAML 1.2 core schema are typed; dates,
     `no`, `010`, `1:30` stay text. Raises Unloadable.
     """
+    text = _decode(data, limit)
+    if depth > _PLAIN_DEPTH and (plain := read_plain(text, _plain)) is not None:
+        return Document(*plain)
+    return _parsed(text, depth)
+
+
+def _parsed(text: str, depth: int) -> Document:
     import yaml
 
-    text = _decode(data, limit)
     bad = _FORBIDDEN.search(text)
     if bad:
         name = "a tab" if bad[0] == "\t" else f"U+{ord(bad[0]):04X}"

@@ -19,8 +19,9 @@ MOST = 20
 """Suspicions told of one text; who has more mends these first."""
 
 _LEFT, _RIGHT = rb"(?<![A-Za-z0-9+/_-])", rb"(?![A-Za-z0-9+/_=-])"
-_TOKENS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = tuple(
-    (kind, anchors, re.compile(_LEFT + b"(" + shape + b")" + _RIGHT))
+# patterns stand here as bytes and are compiled by whoever meets their anchor first: a commit rarely meets any
+_TOKENS: tuple[tuple[str, tuple[bytes, ...], bytes], ...] = tuple(
+    (kind, anchors, _LEFT + b"(" + shape + b")" + _RIGHT)
     for kind, anchors, shape in (
         ("a GitHub token", (b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_"), rb"gh[pousr]_[A-Za-z0-9]{36,255}"),
         ("a GitHub token", (b"github_pat_",), rb"github_pat_[A-Za-z0-9_]{40,255}"),
@@ -36,14 +37,14 @@ _TOKENS: tuple[tuple[str, tuple[bytes, ...], re.Pattern[bytes]], ...] = tuple(
         ("a JSON web token", (b"eyJ",), rb"eyJ[A-Za-z0-9_-]{8,2000}\.eyJ[A-Za-z0-9_-]{8,4000}\.[A-Za-z0-9_-]{16,2000}"),
     )
 )
-_AZURE = re.compile(rb"(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{42,90}={1,2})")
-_SLACK_HOOK = re.compile(rb"hooks\.slack\.com/services/(T[A-Za-z0-9]{6,16}/B[A-Za-z0-9]{6,16}/[A-Za-z0-9]{16,40})")
-_AWS_ID = re.compile(rb"(?<![A-Za-z0-9+/])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9+/=])")
-_AWS_SECRET = re.compile(rb"(?<![A-Za-z0-9+/])([A-Za-z0-9+/]{40})(?![A-Za-z0-9+/=])")
+_AZURE = rb"(?:AccountKey|SharedAccessKey)=([A-Za-z0-9+/]{42,90}={1,2})"
+_SLACK_HOOK = rb"hooks\.slack\.com/services/(T[A-Za-z0-9]{6,16}/B[A-Za-z0-9]{6,16}/[A-Za-z0-9]{16,40})"
+_AWS_ID = rb"(?<![A-Za-z0-9+/])(?:AKIA|ASIA)[A-Z0-9]{16}(?![A-Za-z0-9+/=])"
+_AWS_SECRET = rb"(?<![A-Za-z0-9+/])([A-Za-z0-9+/]{40})(?![A-Za-z0-9+/=])"
 _NEAR = 600
 """Bytes before and after an AWS key id in which its secret is looked for: an id alone opens nothing."""
-_KEY_BLOCK = re.compile(rb"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
-_KEY_BODY = re.compile(rb"[A-Za-z0-9+/=]{32}")
+_KEY_BLOCK = rb"-----BEGIN (?:[A-Z0-9]{1,20} ){0,3}PRIVATE KEY(?: BLOCK)?-----"
+_KEY_BODY = rb"[A-Za-z0-9+/=]{32}"
 _KEY_LONGEST = 16 << 10
 _KEYS_LOOKED_AT = 100
 _URL = re.compile(rb"(?<![a-z0-9+.-])[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>]{0,64}:([^\s/@\"'<>:]{6,128})@[A-Za-z0-9\[]")
@@ -116,13 +117,13 @@ def _spans(text: bytes) -> Iterator[tuple[int, int, str]]:
         yield from _key_blocks(text)
     for kind, anchors, pattern in _TOKENS:
         if any(anchor in text for anchor in anchors):
-            yield from _named(kind, pattern.finditer(text))
+            yield from _named(kind, re.finditer(pattern, text))
     if b"AKIA" in text or b"ASIA" in text:
         yield from _aws(text)
     if b"AccessKey=" in text or b"AccountKey=" in text:
-        yield from _named("an Azure connection string", _AZURE.finditer(text))
+        yield from _named("an Azure connection string", re.finditer(_AZURE, text))
     if b"hooks.slack.com" in text:
-        yield from _named("a Slack webhook", _SLACK_HOOK.finditer(text))
+        yield from _named("a Slack webhook", re.finditer(_SLACK_HOOK, text))
     if b"://" in text:
         urls = (match for match in _URL.finditer(text) if not _NO_SECRET.search(match[1]))
         yield from _named("a password in a URL", urls)
@@ -135,21 +136,21 @@ def _named(kind: str, matches: Iterable[re.Match[bytes]]) -> Iterator[tuple[int,
 
 def _key_blocks(text: bytes) -> Iterator[tuple[int, int, str]]:
     """Blocks with a body: the bare words stand in many documents."""
-    for number, match in enumerate(_KEY_BLOCK.finditer(text)):
+    for number, match in enumerate(re.finditer(_KEY_BLOCK, text)):
         if number >= _KEYS_LOOKED_AT:
             return
         end = text.find(b"-----END", match.end(), match.end() + _KEY_LONGEST)
         end = min(match.end() + _KEY_LONGEST, len(text)) if end < 0 else end
-        if _KEY_BODY.search(text, match.end(), min(end, match.end() + 400)):
+        if re.compile(_KEY_BODY).search(text, match.end(), min(end, match.end() + 400)):
             yield match.start(), end, "a private key"
 
 
 def _aws(text: bytes) -> Iterator[tuple[int, int, str]]:
-    for number, match in enumerate(_AWS_ID.finditer(text)):
+    for number, match in enumerate(re.finditer(_AWS_ID, text)):
         if number >= _KEYS_LOOKED_AT:
             return
         near = max(0, match.start() - _NEAR), match.end() + _NEAR
-        for secret in _AWS_SECRET.finditer(text, *near):
+        for secret in re.compile(_AWS_SECRET).finditer(text, *near):
             if entropy(secret[1]) > 4 and not re.fullmatch(rb"[0-9a-f]+", secret[1]):
                 yield (*secret.span(1), "an AWS secret key")
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 
 from strata_git.errors import printable
 
@@ -97,11 +98,14 @@ class Reference:
 
 def artifact_of(path: str) -> Artifact | None:
     """The artifact directory in which the repository path `path` (a file or the directory itself) lies."""
-    parts = path.split("/", 3)
-    kind = KINDS.get(parts[0])
-    if kind is None or len(parts) < 2:
-        return None
-    name = parts[1]
+    root, _, rest = path.partition("/")
+    return _artifact_at(root, *rest.split("/", 2)[:2]) if root in KINDS and rest else None
+
+
+@lru_cache(4096)
+def _artifact_at(*parts: str) -> Artifact | None:
+    """The same for the first three names of a path: asked for every file of a commit, and few places hold them all."""
+    kind, name = KINDS[parts[0]], parts[1]
     if kind == "run":
         return Artifact(kind, name) if RUN_ID.fullmatch(name) else None
     if not NAME.fullmatch(name):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from importlib import import_module
@@ -29,6 +30,8 @@ HOOKS = {  # name: module in strata_git.hooks, and its function where that is no
     "verify": "frameworks:verify",
 }
 
+_ALLOCATIONS = 50_000
+"""Objects after which Python looks for cycles: a hook that judges one artifact ends before it has to."""
 NEVER_FAILS = ("post-", "prepare-commit-msg")
 """Beginnings of hooks that run after the fact, or only help: our inability is told and stops nothing."""
 
@@ -39,6 +42,7 @@ def main(arguments: list[str] | None = None) -> int:
     if not given or given[0] not in HOOKS:
         print(f"usage: git-strata-hook {'|'.join(HOOKS)} [ARGUMENT ...]", file=sys.stderr)
         return 64
+    gc.set_threshold(_ALLOCATIONS)
     name = given[0]
     module, _, function = HOOKS[name].partition(":")
     try:

@@ -19,8 +19,9 @@ from strata_git.doctor.verdict import ordered
 from strata_git.hooks.naming import leave_trailers
 from strata_git.hooks.told import say, tell
 from strata_git.repo.command import Repository
+from strata_git.repo.scan import staged_at
 from strata_git.repo.staged import Change, commit_parents, staged_changes
-from strata_git.repo.tree import ListedTree, index_tree
+from strata_git.repo.tree import ListedTree
 from strata_git.repo.worktree import lies_as_staged, unstaged_paths
 
 
@@ -71,7 +72,7 @@ def plan_seals(repo: Repository, changes: Sequence[Change], parents: Sequence[st
     plan = SealPlan()
     touched = sorted({a for change in changes if (a := artifact_of(change.path)) and a.frozen})
     ids = tree_ids(repo, [f"{parent}:{artifact.path}" for artifact in touched for parent in parents])
-    tree = index_tree(repo, [a.path for a in touched], [c for c in changes if artifact_of(c.path)])
+    tree = staged_at(repo, [a.path for a in touched], [c for c in changes if artifact_of(c.path)])
     new = []
     for artifact in touched:
         released = [parent for parent in parents if ids[f"{parent}:{artifact.path}"]]

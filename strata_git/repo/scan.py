@@ -6,11 +6,12 @@ A repository with 10,000 artifact versions has some hundred directories above th
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from strata_git.repo.command import Repository
-from strata_git.repo.tree import Entry
+from strata_git.repo.staged import Change
+from strata_git.repo.tree import Entry, ListedTree, apply_changes, commit_tree
 
 TREE = "40000"
 
@@ -59,6 +60,40 @@ def read_trees(repo: Repository, oids: Iterable[str]) -> Iterator[list[Row]]:
         if data is None:
             raise KeyError(oid)
         yield parse_tree(data, repo.object_format)
+
+
+def listed_at(repo: Repository, commit: str, paths: Collection[str]) -> ListedTree:
+    """The files of a commit at and below a few `paths`, as `tree.commit_tree` lists them, without a process of its own.
+
+    What is not here (partial clones) is left to git, which says so.
+    """
+    try:
+        kind, data = repo.objects.read(commit)
+        root = Row(TREE, "", data[5 : data.index(b"\n")].decode() if kind == "commit" else commit)
+        known: dict[str, dict[str, Row]] = {}
+        rows = [(path, row) for path in paths if (row := _row_at(repo, root, path, known)) is not None]
+        return ListedTree(repo, entries_below(repo, rows))
+    except (KeyError, ValueError):
+        return commit_tree(repo, commit, paths)
+
+
+def staged_at(repo: Repository, paths: Collection[str], changes: Sequence[Change]) -> ListedTree:
+    """What the next commit would hold at and below a few `paths`: those of HEAD with `changes` applied."""
+    head = repo.head()
+    base = listed_at(repo, head, paths).under("") if head else []
+    return ListedTree(repo, apply_changes(base, changes))
+
+
+def _row_at(repo: Repository, root: Row, path: str, known: dict[str, dict[str, Row]]) -> Row | None:
+    """The row that `path` leads to from a tree; `known` are trees read on the way, by id."""
+    row: Row | None = root
+    for name in path.split("/"):
+        if row is None or not row.is_tree:
+            return None
+        if row.oid not in known:
+            known[row.oid] = {each.name: each for each in next(read_trees(repo, [row.oid]))}
+        row = known[row.oid].get(name)
+    return row
 
 
 def entries_below(repo: Repository, rows: Iterable[tuple[str, Row]]) -> list[Entry]:

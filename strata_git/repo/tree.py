@@ -12,6 +12,7 @@ import os
 from bisect import bisect_left
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Protocol
 from weakref import WeakKeyDictionary
 
@@ -71,8 +72,9 @@ class ListedTree:
 
     def __init__(self, repo: Repository | None, entries: Iterable[Entry]) -> None:
         self._repo = repo
-        self._entries = sorted(entries, key=_order)
-        self._keys = [_order(entry) for entry in self._entries]
+        keyed = sorted([(_order(entry), entry) for entry in entries], key=itemgetter(0))
+        self._entries = [entry for _, entry in keyed]
+        self._keys = [key for key, _ in keyed]
         self._contents: dict[str, Content] = {} if repo is None else _KNOWN.setdefault(repo, {})
 
     def get(self, path: str) -> Entry | None:
@@ -112,6 +114,11 @@ class ListedTree:
         for oid, row in self._repo.objects.digest_many(wanted, keep=POINTER_LIMIT):
             if row is not None:
                 self._contents[oid] = _content(*row)
+
+
+def learn(repo: Repository, oid: str, data: bytes) -> None:
+    """What the blob `oid` stands for, where its bytes were read already."""
+    _KNOWN.setdefault(repo, {})[oid] = content_of(data)
 
 
 def _content(sha256: str, size: int, body: bytes) -> Content:
@@ -262,4 +269,4 @@ def _rows_oid(rows: list[tuple[bytes, bytes, bytes]], object_format: str) -> str
 
 
 def _order(entry: Entry) -> bytes:
-    return os.fsencode(entry.path)
+    return entry.path.encode() if entry.path.isascii() else os.fsencode(entry.path)

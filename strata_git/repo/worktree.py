@@ -19,10 +19,20 @@ from strata_git.repo.environment import FOLDED
 from strata_git.repo.lfs import POINTER_LIMIT, format_pointer, parse_pointer
 from strata_git.repo.objects import TooLarge
 from strata_git.repo.staged import parse_raw
-from strata_git.repo.tree import READ_LIMIT, Content, Entry, ListedTree, Place, blob_oid, content_of, index_tree
+from strata_git.repo.tree import (
+    READ_LIMIT,
+    Content,
+    Entry,
+    ListedTree,
+    Place,
+    blob_oid,
+    content_of,
+    index_tree,
+    learn,
+)
 
 _CHUNK = 1 << 20
-_LITTLE = 1 << 20
+_LITTLE, _ALTOGETHER = 1 << 20, 256 << 20
 """Bytes that are read more quickly than git is asked."""
 _ARGUMENTS = 1 << 16
 """Characters of paths handed to one command; systems take more, but not without limit."""
@@ -144,27 +154,31 @@ def lies_as_staged(repo: Repository, directory: str, staged: Collection[Place]) 
     """Whether the small files of `directory` are, byte for byte, its `staged` files and no others.
 
     Git is not asked, which in a large repository means reading its index. False says no more than "ask git":
-    where something differs, where there is a link, or where there is more than a little to read.
+    where something differs, where there is a link, or where there is more than a little to read. What is read here is
+    known from then on: bytes of a blob's id need not be asked of git as well.
     """
-    top = repo.require_worktree() / directory
+    top = os.path.join(repo.require_worktree(), directory)
     wanted = {entry.path: entry for entry in staged}
-    left = _LITTLE
+    left = _ALTOGETHER
     try:
-        if not _inside(repo.require_worktree(), top / "x"):
+        if not _inside(repo.require_worktree(), Path(top, "x")):
             return False
         for place, folders, names in os.walk(top):
             if any(os.path.islink(os.path.join(place, folder)) for folder in folders):
                 return False
             for name in names:
-                full = Path(place, name)
-                entry = wanted.pop(f"{directory}/{full.relative_to(top).as_posix()}", None)
+                full = f"{place}/{name}"
+                entry = wanted.pop(directory + full[len(top) :], None)
                 status = os.lstat(full)
                 left -= status.st_size
                 mode = "100755" if status.st_mode & stat.S_IXUSR else "100644"
                 if entry is None or left < 0 or not stat.S_ISREG(status.st_mode) or entry.mode != mode:
                     return False
-                if _hashed(full, status.st_size, repo.object_format)[0] != entry.oid:
+                if status.st_size > _LITTLE or (data := _small(full, status.st_size)) is None:
                     return False
+                if blob_oid(data, repo.object_format) != entry.oid:
+                    return False
+                learn(repo, entry.oid, data)
     except OSError:
         return False
     return not wanted
@@ -277,6 +291,16 @@ def _index_entries(repo: Repository, paths: Collection[str] | None) -> Iterable[
 
 def _unreadable(path: str, error: OSError) -> StrataError:
     return StrataError(f"{printable(path)} could not be read: {error.strerror}.", hint="Check its permissions.")
+
+
+def _small(path: str, size: int) -> bytes | None:
+    """The bytes of a file of `size` bytes; None where it has more or fewer. OSError where it is none."""
+    handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    try:
+        data = os.read(handle, size + 1)
+    finally:
+        os.close(handle)
+    return data if len(data) == size else None
 
 
 def _hashed(path: Path, size: int, object_format: str) -> tuple[str, str, int, bytes]:

@@ -197,17 +197,41 @@ def test_a_submodule_below(repo: RepositoryBuilder) -> None:
 
 
 @pytest.mark.parametrize(("more", "little"), [(0, True), (1, False)])
-def test_up_to_a_mebibyte_in_total_is_read(builder: Builder, more: int, little: bool) -> None:
-    half = MEBIBYTE // 2
-    repo = builder().write({f"{PLACE}/a": b"a" * half, f"{PLACE}/b/b": b"b" * (half + more)})
+def test_files_of_up_to_a_mebibyte_are_read(builder: Builder, more: int, little: bool) -> None:
+    repo = builder().write({f"{PLACE}/a": b"a" * MEBIBYTE, f"{PLACE}/b/b": b"b" * (MEBIBYTE + more)})
     repo.git("add", "--all")
     assert (short_way(repo), long_way(repo)) == (little, [])
+
+
+def test_there_is_an_end_to_how_much_is_read(repo: RepositoryBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = sum(map(len, FILES.values()))
+    for most, little in ((size, True), (size - 1, False)):
+        monkeypatch.setattr("strata_git.repo.worktree._ALTOGETHER", most)
+        assert short_way(repo) is little
+
+
+def test_what_was_read_is_what_git_would_have_said(repo: RepositoryBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
+    pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:" + "1" * 64 + "\nsize 5\n"
+    repo.write({f"{PLACE}/pointer.bin": pointer, f"{PLACE}/near.bin": pointer.replace("size", "sizes")})
+    repo.git("add", "--all")
+    said, learnt = repo.repository(), repo.repository()
+    try:
+        asked = index_tree(said, [PLACE])
+        contents = {entry.path: asked.content(entry) for entry in asked.under(PLACE)}
+        tree = index_tree(learnt, [PLACE])
+        assert lies_as_staged(learnt, PLACE, tree.under(PLACE))
+        monkeypatch.setattr("strata_git.repo.objects.ObjectReader.digest", lambda *_, **__: pytest.fail("was asked"))
+        assert {entry.path: tree.content(entry) for entry in tree.under(PLACE)} == contents
+        assert {content.stored for content in contents.values()} == {"blob", "pointer", "malformed"}
+    finally:
+        said.close()
+        learnt.close()
 
 
 def test_a_large_file_is_not_even_opened(builder: Builder, monkeypatch: pytest.MonkeyPatch) -> None:
     repo = builder().write({f"{PLACE}/a": b"a" * (MEBIBYTE + 1)})
     repo.git("add", "--all")
-    monkeypatch.setattr("strata_git.repo.worktree._hashed", lambda *_: pytest.fail("was read"))
+    monkeypatch.setattr("strata_git.repo.worktree._small", lambda *_: pytest.fail("was read"))
     assert not short_way(repo)
 
 
