@@ -7,12 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from strata_git.authoring.entries import Enter, entering
 from strata_git.authoring.promote import Refused, next_moment, plan_move
 from strata_git.config import Settings
 from strata_git.contracts.layout import Artifact
 from strata_git.errors import StrataError
 from strata_git.integrity.policy import key_of
-from strata_git.ledger.approval import Approval, ApprovalRecord, Wanted, fitting, header, reference, unfit
+from strata_git.integrity.signer import foremost
+from strata_git.ledger.approval import LONGEST, Approval, ApprovalRecord, Wanted, fitting, header, reference, unfit
 from strata_git.ledger.events import Ledger, read_approval, read_ledger
 from strata_git.ledger.gate import judge_move
 from strata_git.ledger.governed import writing_keys
@@ -27,7 +29,6 @@ if TYPE_CHECKING:
 
 DAYS = 30
 """How long an approval is in force."""
-LONGEST = 366
 _LATER = frozenset({"STR-P013", "STR-P015", "STR-P020"})
 """What may still come before the promotion: signatures, approvals, a policy's other demands."""
 
@@ -79,9 +80,10 @@ def approve(
     made = _sign(repo, record, author)
     others = fitting(plan.ledger.approvals_of(model), plan.wanted, next_moment(plan.state, moment))
     mine = {key_of(verdict) for verdict in made.signatures}
-    if already := next((each for each in others if key_of(each.signatures[0]) in mine), None):
+    if already := next((each for each in others if key_of(foremost(each.signatures)) in mine), None):
         raise StrataError(f"{already.signer} has approved this already: {already.ref}.", hint="git strata push")
-    _store(repo, made)
+    deed = f"{record.model} {record.version} is approved for {record.target}"
+    _store(repo, made, entering(repo, plan.ledger.trust, deed, signer=signer, now=moment))
     return made
 
 
@@ -153,9 +155,11 @@ def _sign(repo: Repository, record: ApprovalRecord, author: Author) -> Approval:
     return made
 
 
-def _store(repo: Repository, made: Approval) -> None:
+def _store(repo: Repository, made: Approval, enter: Enter | None) -> None:
     changes = Transaction(repo)
     changes.create(made.ref, made.oid)
+    if enter is not None:
+        enter(changes, {made.ref: made.oid})
     try:
         changes.commit()
     except RefConflict:

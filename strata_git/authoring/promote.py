@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from strata_git.authoring.entries import entering
 from strata_git.checks.finding import Finding
 from strata_git.config import Settings
 from strata_git.contracts.layout import CHECKSUMS, NAME, SIGNATURE, STAGES, Artifact, artifact_of
@@ -18,6 +19,7 @@ from strata_git.errors import StrataError, printable
 from strata_git.integrity.checksums import digest
 from strata_git.integrity.signer import SignatureVerdict
 from strata_git.ledger.approval import Approval, Wanted, fitting
+from strata_git.ledger.assurances import freshness_findings
 from strata_git.ledger.event import Event
 from strata_git.ledger.events import Ledger, read_ledger
 from strata_git.ledger.evidence import gather
@@ -49,7 +51,7 @@ class Promotion:
 
     `commit` introduced the version, `digest` is that of its CHECKSUMS.txt. `displaced` is the version that left
     production for it, `approvals` are those that the events name. `unnoted` says why notes could not be written
-    (`""`: they were); the next promotion adds them.
+    (`""`: they were); the next promotion adds them. `doubts` are warnings that did not stand against the move.
     """
 
     artifact: Artifact
@@ -61,6 +63,7 @@ class Promotion:
     events: tuple[Event, ...]
     unnoted: str = ""
     approvals: tuple[Approval, ...] = ()
+    doubts: tuple[Finding, ...] = ()
 
 
 class Refused(StrataError):
@@ -121,12 +124,14 @@ def promote(
             raise Refused(artifact, target, [complaint.finding(model) for complaint in told])
 
     drafts = _drafts(state, artifact.version, target, release)
-    events = write_events(repo, state, drafts, author, recorded=recorded, judge=allowed)
+    deed = f"{artifact.name} {artifact.version} moves from {plan.origin} to {target}"
+    enter = entering(repo, trust, deed, signer=signer, now=moment)
+    events = write_events(repo, state, drafts, author, recorded=recorded, judge=allowed, enter=enter)
     unnoted = noted_events(repo, [*state.events, *events])
     mark_seen(repo, verifier, settings.repository, model, moment)
     return Promotion(
         artifact, plan.origin, target, displaced_by(state, artifact.version, target), release.commit, release.digest,
-        events, unnoted, approvals,
+        events, unnoted, approvals, tuple(freshness_findings(repo, trust, now=moment)),
     )  # fmt: skip
 
 
@@ -169,7 +174,7 @@ def plan_move(
     target = _target(artifact, origin, to)
     facts, release = _facts(repo, settings, head, artifact, origin, target, ledger, judge)
     dangers = _dangers(repo, head, artifact, origin, target, ledger.trust)
-    facts = replace(facts, trust=_unfit(ledger.trust, require_trust), dangers=dangers)
+    facts = replace(facts, trust=_unfit(repo, ledger.trust, require_trust, now), dangers=dangers)
     policy = ledger.trust.policy.digest if ledger.trust.policy else None
     wanted = wanted_move(state, artifact.version, target, release, repository=settings.repository, policy=policy)
     return Plan(head, artifact, origin, target, ledger, facts, release, wanted)
@@ -349,8 +354,11 @@ def _dangers(
     return dangers_of(repo, head, artifact, trust.policy.pickle_imports)
 
 
-def _unfit(trust: Trust, required: bool) -> tuple[Finding, ...]:
-    """What of the trust policy stands against moving anything: it cannot be followed, or is asked for and absent."""
+def _unfit(repo: Repository, trust: Trust, required: bool, now: datetime) -> tuple[Finding, ...]:
+    """What of the trust policy stands against moving anything: it cannot be followed, is asked for and absent, or asks
+    for a statement of freshness that is."""
+    if trust.state == "trusted" and required:
+        return tuple(freshness_findings(repo, trust, required=True, now=now))
     if trust.state == "trusted" or (trust.state == "unprotected" and not required):
         return ()
     return unprotected_as_error(trust)

@@ -1,4 +1,5 @@
-"""Public keys that somebody names: a fingerprint in the keyring, a file, or an SSH key as text."""
+"""Public keys that somebody names: a fingerprint in the keyring, a file (GPG, SSH, or PEM for model.sig), or an SSH key
+as text."""
 
 from __future__ import annotations
 
@@ -48,6 +49,8 @@ def _parsed(repo: Repository, data: bytes, text: str) -> PublicKey:
         )
     if read := ssh_public_key(data.splitlines()[0] if data.strip() else b""):
         return PublicKey(f"ssh:{read[0]}", ".pub", f"{read[1]}\n".encode())
+    if b"-----BEGIN PUBLIC KEY-----" in data:
+        return _for_models(data, text)
     with Gpg.throwaway([], environ=repo.environ) as gpg:
         found = gpg.import_keys(data)
         if len(found) != 1:
@@ -57,6 +60,17 @@ def _parsed(repo: Repository, data: bytes, text: str) -> PublicKey:
             )
         armored = data if data.startswith(_ARMORED) else gpg.public_key(found[0])
     return PublicKey(key_id(found[0]), ".asc", armored)
+
+
+def _for_models(data: bytes, text: str) -> PublicKey:
+    """A key for model.sig; StrataError for one that the format does not know."""
+    from strata_git.integrity.oms_keys import load_public_key
+    from strata_git.integrity.oms_people import PREFIX, pem_keys
+
+    if len(pem_keys(data)) != 1:
+        raise StrataError(f"'{printable(text)}' does not hold exactly one public key.", hint="Name one key a file.")
+    key = load_public_key(data)
+    return PublicKey(f"{PREFIX}{key.hint}", ".pem", key.pem)
 
 
 def _file(path: Path) -> bytes | None:

@@ -6,7 +6,9 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 
+from strata_git.authoring.entries import enter_rest, published_log, take_log
 from strata_git.authoring.remote import Remote, read_remote, remote_named
 from strata_git.authoring.sharing import advance_heads, refresh_notes, track
 from strata_git.config import Settings
@@ -14,9 +16,11 @@ from strata_git.errors import StrataError, printable
 from strata_git.ledger.event import errors
 from strata_git.ledger.events import HEADS, Ledger, read_ledger
 from strata_git.ledger.freshness import FRESHNESS
+from strata_git.ledger.log import LOG
+from strata_git.ledger.logbook import keeps_log
 from strata_git.ledger.names import TAGS
 from strata_git.ledger.seen import record_seen
-from strata_git.ledger.signing import Verifier
+from strata_git.ledger.signing import Verifier, signer_for
 from strata_git.ledger.state import ModelState
 from strata_git.repo.command import Repository
 from strata_git.repo.notes import NOTES_REF
@@ -63,11 +67,14 @@ def push(
     *,
     now: datetime | None = None,
     verifier: Verifier | None = None,
+    key: str = "",
+    terminal: str | None = None,
 ) -> Published:
     """Publish what is here of the ledger (of `models` alone, when named) and not on the remote.
 
     Raises Outrun where the remote has events of these models that are not here, StrataError where it cannot be reached,
     where something is wrong with the events, or where the receiving side refuses; nothing was changed there then.
+    Where the policy keeps a signed log, what is in no entry yet is entered, signed by `key` as `promote` does.
     """
     moment = now or datetime.now(UTC)
     name = remote_named(repo, remote)
@@ -80,6 +87,7 @@ def push(
             raise Outrun(ahead, name)
         advance_heads(repo, ledger)
         refresh_notes(repo, there, ledger)
+        _enter_all(repo, settings, ledger, there, key=key, terminal=terminal, now=moment, named=bool(models))
         refs = _refs(repo, ledger, there, meant, named=bool(models))
         if refs:
             result = _pushed(repo, there, refs)
@@ -88,6 +96,7 @@ def push(
                 continue
             there = read_remote(repo, name)
         track(repo, ledger, there)
+        published_log(repo, there)
         record_seen(repo, ledger.state, policy=ledger.trust.policy.version if ledger.trust.policy else 0)
         new = tuple(sorted(ref for ref in refs if ref != NOTES_REF))
         grown = tuple(model for model in meant if HEADS + model in refs)
@@ -95,6 +104,24 @@ def push(
     raise StrataError(
         f"{printable(name)} kept changing while it was pushed to; nothing was pushed.", hint="git strata push"
     )
+
+
+def _enter_all(
+    repo: Repository, settings: Settings, ledger: Ledger, there: Remote, *, key: str, terminal: str | None,
+    now: datetime, named: bool,
+) -> None:  # fmt: skip
+    """Take in the log of the remote, and enter what nobody has entered yet, where the policy keeps a log."""
+    if not keeps_log(ledger.trust):
+        return
+    if named:
+        raise StrataError(
+            "The signed log binds the events of all models together, so they are pushed together.",
+            hint="git strata push   without --model",
+        )
+    if told := take_log(repo, there, ledger.trust):
+        raise StrataError(f"Nothing was pushed: {told[0].message}.", hint="Ask who keeps the remote; compare clones.")
+    signer = partial(signer_for, repo, key=key, configured=settings.signing_key, terminal=terminal)
+    enter_rest(repo, ledger, f"push to {printable(there.name)}", signer=signer, now=now)
 
 
 def _require_sound(ledger: Ledger, models: Sequence[str]) -> None:
@@ -128,13 +155,16 @@ def _refs(repo: Repository, ledger: Ledger, there: Remote, models: Sequence[str]
         if ours and approval.signed and approval.ref not in there.approvals:
             refs.append(approval.ref)
     refs += [ref.name for ref in list_refs(repo, FRESHNESS) if there.freshness.get(ref.name) != ref.oid]
+    log = read_ref(repo, LOG) if keeps_log(ledger.trust) else None
+    refs += [LOG] if log is not None and log != there.log else []
     notes = read_ref(repo, NOTES_REF)
     return [*refs, *([NOTES_REF] if notes is not None and notes != there.notes else [])]
 
 
 def _pushed(repo: Repository, there: Remote, refs: Sequence[str]) -> Result:
-    leased = {HEADS + model: oid for model, oid in there.heads.items()} | there.freshness
-    leases = [f"--force-with-lease={ref}:{leased.get(ref, '')}" for ref in refs if ref.startswith((HEADS, FRESHNESS))]
+    leased = {HEADS + model: oid for model, oid in there.heads.items()} | there.freshness | {LOG: there.log or ""}
+    guarded = [ref for ref in refs if ref.startswith((HEADS, FRESHNESS)) or ref == LOG]
+    leases = [f"--force-with-lease={ref}:{leased.get(ref, '')}" for ref in guarded]
     return repo.try_user_git(
         "push", "--atomic", "--porcelain", "--no-follow-tags", *leases, there.name, *(f"{ref}:{ref}" for ref in refs)
     )

@@ -1,4 +1,5 @@
-"""What a remote holds of the ledger: event tags, chain heads, approvals, notes, a statement of freshness."""
+"""What a remote holds of the ledger: event tags, chain heads, approvals, notes, a statement of freshness, the
+signed log."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from strata_git.errors import StrataError, printable
 from strata_git.ledger.approval import APPROVALS
 from strata_git.ledger.events import HEADS
 from strata_git.ledger.freshness import FRESHNESS
+from strata_git.ledger.log import LOG
 from strata_git.ledger.names import TAGS, EventName, parse_name
 from strata_git.repo.command import Repository
 from strata_git.repo.notes import NOTES_REF
@@ -31,6 +33,7 @@ class Remote:
     approvals: dict[str, str] = field(default_factory=dict)
     freshness: dict[str, str] = field(default_factory=dict)
     notes: str | None = None
+    log: str | None = None
 
     def tags_of(self, model: str) -> dict[str, str]:
         """The event tags of one model."""
@@ -63,7 +66,7 @@ def read_remote(repo: Repository, name: str) -> Remote:
     if result.code != 0:
         raise unreachable(name, result)
     found = Remote(name)
-    notes = None
+    notes = log = None
     for line in os.fsdecode(result.out).split("\n")[:-1]:
         oid, _, ref = line.partition("\t")
         if ref.startswith(TAGS) and parse_name(ref.removeprefix(TAGS)):
@@ -76,7 +79,9 @@ def read_remote(repo: Repository, name: str) -> Remote:
             found.freshness[ref] = oid
         elif ref == NOTES_REF:
             notes = oid
-    return Remote(name, found.tags, found.heads, found.approvals, found.freshness, notes)
+        elif ref == LOG:
+            log = oid
+    return Remote(name, found.tags, found.heads, found.approvals, found.freshness, notes, log)
 
 
 def bring(repo: Repository, name: str, refs: Iterable[tuple[str, str]]) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from strata_git.authoring.entries import entering
 from strata_git.authoring.promote import mark_seen, noted_events, require_head
 from strata_git.config import Settings
 from strata_git.errors import StrataError, printable
@@ -65,7 +66,10 @@ def resolve(
             raise StrataError(f"The trust policy does not let you resolve {model}.", hint=_told(told))
 
     recorded, kept = ledger.heads.get(model), healing.kept
-    events = write_events(repo, state, _drafts(healing), author, recorded=recorded, behind=kept, judge=allowed)
+    enter = entering(repo, trust, f"the line of {model} is made one", signer=signer, now=moment)
+    events = write_events(
+        repo, state, _drafts(healing), author, recorded=recorded, behind=kept, judge=allowed, enter=enter
+    )
     unnoted = noted_events(repo, [*state.events, *events])
     mark_seen(repo, verifier, settings.repository, model, moment)
     return Resolution(model, healing, events, unnoted)

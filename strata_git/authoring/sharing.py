@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from strata_git.authoring.freshness import freshness_complaints, take_in
+from strata_git.authoring.entries import log_complaints, take_log
+from strata_git.authoring.freshness import take_in
 from strata_git.authoring.remote import (
     ASIDE,
     Remote,
@@ -21,9 +22,9 @@ from strata_git.authoring.remote import (
     waiting,
 )  # fmt: skip
 from strata_git.config import Settings
+from strata_git.ledger.assurances import freshness_complaints, present_keys
 from strata_git.ledger.event import Event, LedgerComplaint
 from strata_git.ledger.events import HEADS, Ledger, read_ledger
-from strata_git.ledger.governed import keys_for
 from strata_git.ledger.line import order
 from strata_git.ledger.names import TAGS
 from strata_git.ledger.noting import withdraw_notes, write_notes
@@ -116,18 +117,22 @@ def fetch(
     wanted += [(ref, waiting(name, ref.removeprefix("refs/strata/"))) for ref in approvals]
     bring(repo, name, [*wanted, *freshness, *([(NOTES_REF, notes_of(name))] if there.notes else [])])
     lost = {event.oid: event for found in taken.values() for event in found.own if give_way and found.new}
+    told += [("", each) for each in take_log(repo, there, before.trust, give_way=bool(lost))]
     aside = _place(repo, name, taken, approvals, give_way=give_way)
     merged = merge_notes(repo, notes_of(name)) if there.notes else False
     withdraw_notes(repo, lost.values())
     for ref, arrived in freshness:
-        take_in(repo, ref, arrived, verifier or keys_for(repo, before.trust))
+        take_in(repo, ref, arrived, verifier or present_keys(repo, before.trust, now=moment))
     after = read_ledger(repo, verifier, repository=settings.repository, now=moment)
     advance_heads(repo, after)
     track(repo, after, there)
     record_seen(repo, after.state, policy=after.trust.policy.version if after.trust.policy else 0)
     told += [(m, each) for m, state in after.state.models.items() for each in state.complaints]
-    stale = freshness_complaints(repo, after, repository=settings.repository, now=moment, verifier=verifier)
+    stale = freshness_complaints(
+        repo, after.state, after.trust, repository=settings.repository, now=moment, verifier=verifier
+    )
     told += [("", each) for each in stale]
+    told += [("", each) for each in log_complaints(repo, after)]
     tags = tuple(sorted(tag for found in taken.values() for tag in found.new))
     return Fetched(name, tags, tuple(sorted(approvals)), behind, aside, merged, tuple(dict.fromkeys(told)))
 

@@ -29,6 +29,7 @@ from strata_git.contracts.layout import NAME, POLICY, TRUST
 from strata_git.contracts.policy import SCHEMA
 from strata_git.errors import StrataError, printable
 from strata_git.integrity.armor import ArmorError, append_block
+from strata_git.integrity.oms_people import PREFIX
 from strata_git.integrity.policy import parse_policy
 from strata_git.integrity.policy_keys import FOLDER, POLICY_NAMESPACE
 from strata_git.integrity.ssh import BEGIN
@@ -80,6 +81,11 @@ def add_principal(
         if key.key in person.setdefault("keys", []):
             raise StrataError(f"{name} has that key already.", hint="git strata trust show")
         person["keys"].append(key.key)
+        if (root or stages) and all(each.startswith(PREFIX) for each in person["keys"]):
+            raise StrataError(
+                f"{name} has no key that signs events or policies: an {PREFIX} key is for model.sig alone.",
+                hint=f"git strata trust add {name} --key KEY   with a GPG or SSH key",
+            )
         if valid_until:
             person["valid_until"] = valid_until
         if root and name not in value["roots"]["principals"]:

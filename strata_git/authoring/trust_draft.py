@@ -239,11 +239,31 @@ def stamp(moment: datetime) -> str:
 
 def own_name(repo: Repository) -> str:
     """A name for the user in a policy, made from git's user.name."""
-    words = (repo.user_config("user.name") or "").lower().split()
-    name = "-".join(filter(None, ("".join(c for c in word if c.isascii() and c.isalnum()) for word in words)))
+    name = plain_name(repo.user_config("user.name") or "")
     if not NAME.fullmatch(name):
         raise StrataError("git does not know a name that would do.", hint="Name yourself: --name NAME")
     return name
+
+
+def plain_name(text: str) -> str:
+    """Somebody's name as a policy could call them; `""` where nothing of it would do."""
+    words = text.lower().split()
+    return "-".join(filter(None, ("".join(c for c in word if c.isascii() and c.isalnum()) for word in words)))
+
+
+def policy_files(repo: Repository, policy: Policy) -> tuple[str, ...]:
+    """The files that make up the policy and differ from HEAD: itself, signatures and the keys of its people. What
+    else lies in the directory is not named."""
+    root = repo.require_worktree()
+    head = repo.head()
+    known = {entry.path: entry.oid for entry in commit_tree(repo, head, [TRUST]).under(TRUST)} if head else {}
+    here = {entry.path: entry.oid for entry in WorkTree(repo, [TRUST]).under(TRUST)}
+    ours = [POLICY, f"{TRUST}/{BLOCKS}"]
+    ours += [path for path in {*known, *here} if path.startswith(f"{TRUST}/{SIGNATURES}/") and path.endswith(".sig")]
+    for name in policy.principals:
+        ours += [f"{TRUST}/{FOLDER}/{name}{suffix}" for suffix in (".asc", ".pub", ".pem")]
+    there = [path for path in ours if path in known or (root / path).is_file()]
+    return tuple(sorted(path for path in set(there) if known.get(path) != here.get(path)))
 
 
 def pinnable(repo: Repository, text: str) -> bool:

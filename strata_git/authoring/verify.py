@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from time import time
 from typing import TYPE_CHECKING
 
 from strata_git.authoring.targets import named_artifacts
@@ -26,6 +27,7 @@ from strata_git.doctor.deep import DeepTree
 from strata_git.doctor.signers import Signers
 from strata_git.doctor.subject import Subject, commit_subject, work_subject
 from strata_git.errors import StrataError
+from strata_git.integrity.armor import SIZE_LIMIT
 from strata_git.integrity.signer import SignatureVerdict
 from strata_git.repo.command import Repository
 from strata_git.repo.tree import ListedTree, commit_tree
@@ -231,14 +233,14 @@ def _verified(repo: Repository, tree: ListedTree, artifact: Artifact, released: 
     here = exhibit.entries.get(CHECKSUMS)
     if released is not None and here is not None and here.oid != released:
         findings.append(found("STR-I001", exhibit.path(CHECKSUMS), "is not what HEAD released"))
-    signature = _bytes(exhibit, SIGNATURE)
+    signature = _bytes(exhibit, SIGNATURE, SIZE_LIMIT)
     verdicts: list[SignatureVerdict] | None = []
     if signature is not None:
         signers = depth.signers or Signers(repo)
         verdicts = signers.verdicts(_bytes(exhibit, CHECKSUMS) or b"", signature)
         findings.extend(judge_signatures(artifact, signature, verdicts))
     findings.extend(judge_model_signature(exhibit))
-    model_verdict = _model_verdict(exhibit, depth.keys)
+    model_verdict = _model_verdict(exhibit, depth.keys, depth.signers or Signers(repo))
     if model_verdict is not None:
         findings.extend(judge_model_verdict(artifact, model_verdict))
     stored = {content.stored for content in exhibit.contents.values()}
@@ -258,16 +260,14 @@ def _verified(repo: Repository, tree: ListedTree, artifact: Artifact, released: 
     )
 
 
-def _model_verdict(exhibit: Exhibit, keys: Sequence[PublicKey]) -> ModelVerdict | None:
-    """The verdict on model.sig by the keys that are trusted; None where there is none that can be read."""
+def _model_verdict(exhibit: Exhibit, keys: Sequence[PublicKey], signers: Signers) -> ModelVerdict | None:
+    """The verdict on model.sig by the keys of the trust policy, and by `keys`; None where none can be read."""
     if MODEL_SIG not in exhibit.contents:
         return None
     bundle, _ = read_model_signature(exhibit)
     if bundle is None:
         return None
-    from strata_git.integrity.oms_keys import verify_bundle
-
-    return verify_bundle(bundle, keys)
+    return signers.model_verdict(bundle, keys, now=int(time()))
 
 
 def _committed(repo: Repository, artifact: Artifact) -> ListedTree:
@@ -311,10 +311,13 @@ def _absent(one: Verified, presence: Presence) -> Iterator[tuple[str, str]]:
             yield path, why
 
 
-def _bytes(exhibit: Exhibit, name: str) -> bytes | None:
+def _bytes(exhibit: Exhibit, name: str, limit: int = _LIST_LIMIT) -> bytes | None:
+    """A file's bytes; None where there is none, and no more than is needed to see that there are too many."""
     try:
-        return exhibit.read(name, _LIST_LIMIT) if name in exhibit.contents else None
-    except (KeyError, ValueError):
+        return exhibit.read(name, limit) if name in exhibit.contents else None
+    except ValueError:
+        return b"\n" * (limit + 1)
+    except KeyError:
         return None
 
 
@@ -330,7 +333,7 @@ def _released_lists(repo: Repository, artifacts: Sequence[Artifact]) -> dict[str
 def _check_ledger(repo: Repository, repository: str, require_trust: bool) -> LedgerCheck:
     from strata_git.authoring.marks import judge_marks
     from strata_git.ledger.events import read_ledger
-    from strata_git.ledger.noting import stray_notes
+    from strata_git.ledger.noting import note_complaints
     from strata_git.ledger.trust import unprotected_as_error
     from strata_git.repo.notes import NOTES_REF
 
@@ -341,8 +344,9 @@ def _check_ledger(repo: Repository, repository: str, require_trust: bool) -> Led
     state, trust = ledger.state, ledger.trust
     findings = [complaint.finding(name) for name, model in state.models.items() for complaint in model.complaints]
     events = [event for model in state.models.values() for event in model.events]
-    findings += [found(stray.rule, NOTES_REF, stray.message) for stray in stray_notes(repo, events)]
-    findings += judge_marks(repo, ledger, repository)
+    for told in note_complaints(repo, events):
+        findings.append(told.finding() if told.tag else found(told.rule, NOTES_REF, told.message))
+    findings += judge_marks(repo, ledger, repository, required=require_trust)
     findings += unprotected_as_error(trust) if require_trust else [f for f in trust.findings if f.severity != "info"]
     return LedgerCheck(len(state.models), tuple(findings), trust=_protection(trust))
 

@@ -242,6 +242,8 @@ _TABLE: tuple[Rule, ...] = (
          "`git strata verify {artifact} --oms-key PUB.pem`, with a key you got from the signer"),
     Rule("STR-S013", "0008-5.5", INFO, "The signature in model.sig can be judged here (not judged).",
          "`model_signing verify --help` tells how that tool judges certificates and identities"),
+    Rule("STR-S014", "0008-5.7", WARNING, "The key of model.sig is still one that its signer vouches by.",
+         "let somebody sign whose key counts: `git strata sign {artifact} --oms --key KEY.pem`"),
     # Secrets (TFC-0001 section 7)
     Rule("STR-G001", "0001-7.1", ERROR, "No text holds a secret.",
          "revoke it where it was issued and take it out of {path}; if it is none: docs/secret-scanning.md"),

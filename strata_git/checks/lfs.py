@@ -11,8 +11,10 @@ from strata_git.checks.plain import dig, items, mapping, number, text
 SHOWN = 10
 """File names kept in a summary for each complaint; the rest is counted."""
 
-_STORED = frozenset({"dataset", "model", "run"})
-_TEXT = (".yaml", ".yml", ".json", ".md", ".txt", ".asc", ".sig")
+STORED = frozenset({"dataset", "model", "run"})
+"""The kinds whose payload belongs into Git LFS."""
+TEXT = (".yaml", ".yml", ".json", ".md", ".txt", ".asc", ".sig")
+"""What is never stored there, by the ends of names."""
 
 
 def judge_pointers(exhibit: Exhibit) -> Iterator[Finding]:
@@ -25,12 +27,12 @@ def judge_pointers(exhibit: Exhibit) -> Iterator[Finding]:
 
 def summarise_storage(exhibit: Exhibit) -> dict[str, object]:
     """Which payload is stored otherwise than Git LFS would: facts for `judge_storage`."""
-    if exhibit.artifact.kind not in _STORED:
+    if exhibit.artifact.kind not in STORED:
         return {}
     raw = [
         name
         for name, content in exhibit.contents.items()
-        if content.stored == "blob" and name not in exhibit.contract_files and not name.endswith(_TEXT)
+        if content.stored == "blob" and name not in exhibit.contract_files and not name.endswith(TEXT)
     ]
     malformed = [name for name, content in exhibit.contents.items() if content.stored == "malformed"]
     return {

@@ -20,6 +20,8 @@ MARK = "<!-- git-strata -->"
 """The first line, by which an earlier comment is found again."""
 
 _SPECIAL = re.compile(r"[&<>@|`*_~#\[\]\\!$]|:(?=//)|(?<=www)\.")
+_CALLING = re.compile(r"&#(?:33|35|36|64|126);")
+"""What forges look for once entities are decoded (`@team`, `#7`): a zero-width space behind it keeps them from it."""
 _SIGNS = {"error": "❌", "warning": "⚠️", "info": "ℹ️"}  # noqa: RUF001 - the sign itself
 
 
@@ -59,4 +61,4 @@ def _row(finding: Finding) -> str:
 def _text(text: str) -> str:
     shown = printable(text)
     shown = shown if len(shown) <= CELL else f"{shown[:CELL]}..."
-    return _SPECIAL.sub(lambda match: f"&#{ord(match.group())};", shown)
+    return _CALLING.sub(r"\g<0>&#8203;", _SPECIAL.sub(lambda match: f"&#{ord(match.group())};", shown))

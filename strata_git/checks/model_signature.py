@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from strata_git.integrity.oms_keys import ModelVerdict
 
 _SHOWN = 5
-_RULES = {"bad": "STR-S011", "unknown-key": "STR-S012"}
+_RULES = {"bad": "STR-S011", "unknown-key": "STR-S012", "ended": "STR-S014"}
 
 
 def judge_model_signature(exhibit: Exhibit) -> Iterator[Finding]:
@@ -43,6 +43,9 @@ def judge_model_verdict(artifact: Artifact, verdict: ModelVerdict) -> Iterator[F
     """The finding that a verdict on the signature amounts to; what is not judgeable is told from the directory."""
     if verdict.status in _RULES:
         yield found(_RULES[verdict.status], f"{artifact.path}/{MODEL_SIG}", f"signature {verdict.sentence}")
+    elif not verdict.enrolled:
+        fix = "let whoever changes the policy add the key: `git strata trust add NAME --key PUB.pem`"
+        yield found("STR-S007", f"{artifact.path}/{MODEL_SIG}", f"signature {verdict.sentence}", fix=fix)
 
 
 def read_model_signature(exhibit: Exhibit) -> tuple[Bundle | None, str]:

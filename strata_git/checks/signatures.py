@@ -64,8 +64,7 @@ def _is_malformed(signature: bytes) -> bool:
 
 def _judge_verdicts(path: str, verdicts: Sequence[SignatureVerdict]) -> Iterator[Finding]:
     for verdict in verdicts:
-        who = verdict.user or verdict.primary or verdict.fingerprint or verdict.key_id or "an unnamed key"
-        message = f"signature by {who}: {verdict.sentence}"
+        message = f"signature by {verdict.who}: {verdict.sentence}"
         if not verdict.good:
             yield found(_RULES[verdict.status], path, message)
         elif not verdict.enrolled:

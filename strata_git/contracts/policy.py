@@ -15,7 +15,8 @@ from strata_git.contracts.gates import PATTERN, parse_gate
 SCHEMA = "strata/policy/v1"
 GPG_KEY = r"gpg:(?:[0-9A-F]{64}|[0-9A-F]{40})"
 SSH_KEY = r"ssh:SHA256:[A-Za-z0-9+/]{43}"
-REQUIREMENTS = frozenset({"format", "scan", "signature"})
+OMS_KEY = r"oms:[0-9a-f]{64}"
+REQUIREMENTS = frozenset({"format", "freshness", "model_signature", "scan", "signature"})
 """What a rule can ask for beside the gates it names."""
 
 Stage = Literal["experimental", "staging", "production", "archived"]
@@ -38,8 +39,15 @@ def _gate(value: str) -> str:
     return value
 
 
-Key = Annotated[str, _like(f"{GPG_KEY}|{SSH_KEY}", "gpg: and a whole fingerprint in capitals, or ssh:SHA256:...")]
-"""A key by its whole fingerprint: `gpg:` and the primary key's 40 (or 64) digits, or `ssh:SHA256:...`."""
+Key = Annotated[
+    str,
+    _like(
+        f"{GPG_KEY}|{SSH_KEY}|{OMS_KEY}",
+        "gpg: and a whole fingerprint in capitals, ssh:SHA256:..., or oms: and 64 digits",
+    ),
+]
+"""A key by its whole fingerprint: `gpg:` and the primary key's 40 (or 64) digits, `ssh:SHA256:...`, or, for model.sig
+alone, `oms:` and the SHA-256 of the public key's PEM text."""
 Glob = Annotated[str, _like(r"[a-z0-9*?_-]{1,200}", "a model's name, in which * and ? stand for other characters")]
 Uuid = Annotated[
     str, _like(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", "the UUID of the repository, as in strata.yaml")
@@ -119,7 +127,7 @@ class Formats(Contract):
 class Algorithms(Contract):
     """What signatures may be made with; never weaker than what is refused everywhere (TFC-0008 3.6)."""
 
-    keys: Many[Literal["gpg", "ssh"]] = Field(default=("gpg", "ssh"), min_length=1)
+    keys: Many[Literal["gpg", "ssh", "oms"]] = Field(default=("gpg", "ssh", "oms"), min_length=1)
 
 
 class Freshness(Contract):
@@ -146,6 +154,7 @@ class TrustPolicy(Contract):
         Many[Annotated[Transition, BeforeValidator(_spelled_out), OrBare(whole(r"[a-z]+ -> [a-z]+"))]] | None
     ) = None
     freshness: Freshness | None = None
+    log: bool = False
     grace: Literal["recorded", "none"] = "recorded"
     adopted: dict[Name, TagId] = Field(default_factory=dict)
 
@@ -172,6 +181,8 @@ def _quarrels(policy: TrustPolicy) -> Iterable[tuple[str, str]]:
             yield place, f"asks for '{word}', which is no gate"
         if "format" in rule.requires and policy.formats is None:
             yield place, "asks for a format, and 'formats' names none"
+        if "freshness" in rule.requires and policy.freshness is None:
+            yield place, "asks for freshness, and 'freshness' says no age"
     for word in sorted(REQUIREMENTS & policy.gates.keys()):
         yield "gates", f"'{word}' means something else"
     yield from _judge_keys(policy.principals)

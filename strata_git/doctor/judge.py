@@ -36,7 +36,7 @@ from strata_git.errors import StrataError, printable
 from strata_git.repo.command import Repository
 from strata_git.repo.history import Commit, is_shallow, list_commits, read_commits, steps
 from strata_git.repo.staged import Change, commit_parents, staged_changes
-from strata_git.repo.tree import ListedTree, commit_tree, index_tree
+from strata_git.repo.tree import ListedTree, commit_tree
 
 AROUND_ALL = frozenset({SETTINGS, ".gitattributes"})
 """The files that say something about every artifact."""
@@ -71,12 +71,15 @@ def judge_staged(
     repo.require_worktree()
     staged = list(changes) if changes is not None else staged_changes(repo, WATCHED, folded=True)
     subject = narrow_subject(repo, staged) if narrow else staged_subject(repo, staged)
-    verdict = _judge_subject(repo, subject, (), None)
     known = list(parents) or commit_parents(repo)
     touched = sorted({a.path for change in staged if (a := artifact_of(change.path))})
-    tree = index_tree(repo, touched, [c for c in staged if artifact_of(c.path)])
-    verdict = _with(verdict, judge_staged_versions(repo, tree, staged, known))
-    return _excused(repo, verdict, subject.loose, whole=not narrow)
+    cache = open_cache(repo)
+    try:
+        verdict = _judge_with(repo, subject, (), None, cache)
+        verdict = _with(verdict, judge_staged_versions(repo, subject.files(touched), staged, known))
+        return excused(verdict, exceptions_in(subject.loose, cache), whole=not narrow)
+    finally:
+        cache.close()
 
 
 def judge_commit(

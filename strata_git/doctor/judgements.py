@@ -43,6 +43,13 @@ def judgements(
     return done, len(missing)
 
 
+def known_judgements(subject: Subject, cache: Cache) -> dict[Artifact, Judgement]:
+    """What is remembered of the artifacts; nothing is judged."""
+    keys = {artifact: _key(artifact, oid) for artifact, oid in subject.artifacts.items()}
+    kept = cache.get(keys.values())
+    return {artifact: known for artifact, key in keys.items() if (known := _thawed(kept.get(key))) is not None}
+
+
 def brief_judgements(
     subject: Subject, cache: Cache, progress: Progress | None = None, *, storage: bool
 ) -> tuple[dict[Artifact, Judgement], int]:

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from time import time
+from typing import TYPE_CHECKING
 
 from strata_git.checks.engine import Judgement
 from strata_git.checks.finding import Finding
-from strata_git.checks.signatures import judge_signatures
 from strata_git.contracts.layout import CHECKSUMS, SIGNATURE, Artifact
 from strata_git.doctor.cache import Cache
 from strata_git.doctor.subject import Subject
-from strata_git.integrity import armor, checksums
-from strata_git.integrity.signer import SignatureVerdict
 from strata_git.repo.command import Repository
+
+if TYPE_CHECKING:
+    from strata_git.integrity.signer import SignatureVerdict
 
 FRESH = 3600.0
 """Seconds for which a verdict is remembered: keys and signatures expire without the keyring changing."""
@@ -33,6 +34,7 @@ def signature_facts(
     if not any(isinstance(judgement.summary.get("signature_oid"), str) for judgement in judged.values()):
         return {}
     from strata_git.doctor.signers import Signers  # most commits sign nothing
+    from strata_git.integrity import armor, checksums
 
     signers = Signers(repo, repository)
     facts: dict[Artifact, tuple[bytes, list[SignatureVerdict] | None]] = {}
@@ -69,6 +71,8 @@ def judge_signed(
     for artifact in artifacts:
         signature, verdicts = facts.get(artifact, (None, None))
         if signature is not None or (required and artifact.kind == "model"):
+            from strata_git.checks.signatures import judge_signatures
+
             findings += judge_signatures(artifact, signature, verdicts, required and artifact.kind == "model")
     return findings
 
@@ -92,6 +96,8 @@ def _read(repo: Repository, subject: Subject | None, path: str, oid: str, limit:
 
 
 def _thawed(value: object, now: float) -> list[SignatureVerdict] | None:
+    from strata_git.integrity.signer import SignatureVerdict
+
     try:
         if not isinstance(value, dict) or not 0 <= now - value["at"] < FRESH:
             return None

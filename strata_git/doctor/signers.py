@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 from strata_git.config import load_settings
 from strata_git.contracts.layout import SETTINGS
 from strata_git.errors import StrataError
 from strata_git.integrity.keyring import keyring_state
+from strata_git.integrity.oms_people import judge_by_people
 from strata_git.integrity.policy_keys import PolicyKeys
 from strata_git.integrity.signer import SignatureVerdict
 from strata_git.ledger.signing import artifact_gpg, ssh_files
 from strata_git.ledger.trust import read_trust
 from strata_git.repo.command import Repository
+
+if TYPE_CHECKING:
+    from strata_git.integrity.oms import Bundle
+    from strata_git.integrity.oms_keys import ModelVerdict, PublicKey
 
 
 class Signers:
@@ -43,6 +49,14 @@ class Signers:
         except StrataError:
             return None
         return told
+
+    def model_verdict(self, bundle: Bundle, keys: Iterable[PublicKey] = (), *, now: int) -> ModelVerdict:
+        """The verdict on a model.sig at the moment `now` (Unix time), by the policy's keys and by `keys` besides.
+
+        Raises MissingExtra where a key is to be tried and the extra `oms` is not installed.
+        """
+        people = [(ring.policy, ring.model_keys) for _, ring in self._rings]
+        return judge_by_people(bundle, people, keys, now=now)
 
     @cached_property
     def _rings(self) -> list[tuple[str, PolicyKeys]]:

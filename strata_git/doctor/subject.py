@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from strata_git.contracts.layout import BASELINE, KINDS, ROOTS, SETTINGS, Artifact, artifact_of
 from strata_git.errors import StrataError
 from strata_git.repo.command import Repository
-from strata_git.repo.scan import TREE, Row, entries_below, read_trees
+from strata_git.repo.scan import TREE, Row, entries_below, listed_at, read_trees, staged_at
 from strata_git.repo.staged import Change, staged_changes
 from strata_git.repo.tree import Content, Entry, ListedTree, Place, commit_tree, index_tree, tree_oid
 from strata_git.repo.worktree import WorkTree, start_unsettled
@@ -82,13 +82,17 @@ def narrow_subject(repo: Repository, changes: list[Change]) -> Subject:
     Other artifacts of HEAD are learnt when they are asked for, so the work is in proportion to the change.
     """
     head = repo.head()
-    settled = [c.path for c in changes if artifact_of(c.path) is None]
+    settled = {c.path for c in changes if artifact_of(c.path) is None}
     around = [path for path in (SETTINGS, ".gitattributes", BASELINE) if path not in settled]
-    loose = [*commit_tree(repo, head, around).under("")] if head else []
+    loose = [*listed_at(repo, head, around).under("")] if head else []
     loose += [Entry(c.path, c.new_mode, c.new_oid) for c in changes if c.path in settled and c.status != "D"]
+    listings: dict[frozenset[str], ListedTree] = {}
 
     def files(paths: Collection[str]) -> ListedTree:
-        return index_tree(repo, paths, _below(changes, paths))
+        asked = frozenset(paths)
+        if asked not in listings:
+            listings[asked] = staged_at(repo, paths, _below(changes, paths))
+        return listings[asked]
 
     touched = sorted({a for c in changes if (a := artifact_of(c.path))})
     listed = files([artifact.path for artifact in touched])

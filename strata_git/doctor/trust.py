@@ -12,6 +12,7 @@ from strata_git.doctor.subject import Subject
 from strata_git.doctor.verdict import Verdict, ordered
 from strata_git.errors import StrataError
 from strata_git.integrity.policy import AHEAD, Policy, Shortfall, enough_roots, follows
+from strata_git.ledger.assurances import freshness_findings
 from strata_git.ledger.pins import Pin
 from strata_git.ledger.trust import (
     Signed,
@@ -47,16 +48,18 @@ def judge_trust(repo: Repository, subject: Subject, repository: str) -> list[Fin
 def with_required_trust(verdict: Verdict, repo: Repository, repository: str, revision: str | None) -> Verdict:
     """The verdict of somebody who asks for protection: without a pinned policy in force it is an error."""
     trust = read_trust(repo, repository, head=repo.resolve(revision) if revision else None)
-    told = unprotected_as_error(trust)
+    told = (*unprotected_as_error(trust), *freshness_findings(repo, trust, required=True))
     rules = {finding.rule for finding in told}
     return replace(verdict, findings=ordered([*(f for f in verdict.findings if f.rule not in rules), *told]))
 
 
 def judge_change(
-    repo: Repository, base: str, tip: str, repository: str, *, where: str = "", revisions: Sequence[str] = ()
-) -> list[Finding]:
+    repo: Repository, base: str, tip: str, repository: str, *, where: str = "", revisions: Sequence[str] = (),
+    replaced: str = "",
+) -> list[Finding]:  # fmt: skip
     """What is wrong with the policy of `tip` for whoever has `base`, and looks for policies in `revisions` beside it.
 
+    `replaced` is the commit in whose place `tip` would stand, if it would: what its history held is not forgotten.
     Where nothing is pinned, what the base holds is what has to be followed.
     """
     trust = read_trust(repo, repository, head=base, revisions=revisions)
@@ -64,14 +67,16 @@ def judge_change(
     if before is not None:
         held = trust.found.get(before.policy.digest, before)
         trust = replace(trust, state="trusted", versions=(held,), pin=Pin(before.policy.digest, source="the base"))
-    return judge_tip(repo, commit_tree(repo, tip, [TRUST]), trust, tip, where=where)
+    return judge_tip(repo, commit_tree(repo, tip, [TRUST]), trust, tip, where=where, replaced=replaced)
 
 
-def judge_tip(repo: Repository, tree: ListedTree, trust: Trust, history: str, *, where: str = "") -> list[Finding]:
+def judge_tip(
+    repo: Repository, tree: ListedTree, trust: Trust, history: str, *, where: str = "", replaced: str = ""
+) -> list[Finding]:
     """Findings on the policy that a tree (with its trust directory) would bring to a branch, by what is trusted.
 
-    `history` is the commit of that tree, `where` names the branch in words. Without a pin the file itself is judged,
-    and whether its own roots signed it.
+    `history` is the commit of that tree, `where` names the branch in words, `replaced` is what it holds now. Without a
+    pin the file itself is judged, and whether its own roots signed it.
     """
     signed = read_version(tree, f"{TRUST}/")
     if signed is None:
@@ -87,7 +92,7 @@ def judge_tip(repo: Repository, tree: ListedTree, trust: Trust, history: str, *,
         vouches = root_vouches(signed, signed, repo.environ)
         short = enough_roots(signed.policy, vouches, since=signed.policy.issued - AHEAD)
         return [*findings, *([found(short.rule_id, POLICY, short.message + where)] if short else [])]
-    return [*findings, *_judge_place(repo, signed, trust, history, where)]
+    return [*findings, *_judge_place(repo, signed, trust, [each for each in (history, replaced) if each], where)]
 
 
 def _judge_absent(repo: Repository, repository: str, commit: str) -> list[Finding]:
@@ -103,13 +108,16 @@ def _judge_signed(repo: Repository, tree: ListedTree, repository: str, commit: s
     if trust.state == "unprotected" or (trust.state == "unpinned" and not trust.findings):
         yield found("STR-P034", POLICY, "a policy that no commit holds yet")
     yield from trust.findings
+    yield from freshness_findings(repo, trust)
     yield from judge_tip(repo, tree, trust, commit or "")
 
 
-def _judge_place(repo: Repository, signed: Signed, trust: Trust, history: str, where: str) -> Iterator[Finding]:
+def _judge_place(
+    repo: Repository, signed: Signed, trust: Trust, histories: Sequence[str], where: str
+) -> Iterator[Finding]:
     """Is it in the line of versions, or the next one; and is there no newer one behind it?"""
     assert trust.current is not None  # noqa: S101 - the caller asked
-    policy, behind = signed.policy, collect(repo, [history]) if history else {}
+    policy, behind = signed.policy, collect(repo, histories) if histories else {}
     line = {each.digest: each for each in trust.chain}
     if policy.digest not in line and trust.pin is not None:  # there may be several steps to it
         known = {**trust.found, policy.digest: signed, **behind}

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import partial
 
 from strata_git.checks.finding import Finding, found
 from strata_git.contracts.layout import SETTINGS
 from strata_git.errors import StrataError
+from strata_git.hooks.logged import judge_log
 from strata_git.hooks.noted import judge_lines, new_lines
 from strata_git.hooks.pushed import Push, is_event_ref
+from strata_git.integrity.signer import is_signed
 from strata_git.ledger.approval import APPROVALS
+from strata_git.ledger.assurances import freshness_findings, present_keys, read_statement
 from strata_git.ledger.events import HEADS, read_approvals, read_ledger
+from strata_git.ledger.freshness import FRESHNESS
 from strata_git.ledger.governed import keys_for
+from strata_git.ledger.log import LOG
 from strata_git.ledger.materials import note_lines
 from strata_git.ledger.names import TAGS, parse_name
 from strata_git.ledger.state import ModelState
@@ -39,7 +45,8 @@ def judge_event_refs(
     heads = [push for push in pushes if push.remote_ref.startswith(HEADS)]
     notes = [push for push in pushes if push.remote_ref == NOTES_REF]
     approvals = [push for push in pushes if push.remote_ref.startswith(APPROVALS)]
-    if not (tags or heads or notes or approvals):
+    assured = [push for push in pushes if push.remote_ref.startswith(FRESHNESS)]
+    if not (tags or heads or notes or approvals or assured or any(push.remote_ref == LOG for push in pushes)):
         return []
     identity = _identity(repo, commit)
     models = {name.model for push in tags if (name := parse_name(push.remote_ref.removeprefix(TAGS)))}
@@ -48,11 +55,14 @@ def judge_event_refs(
     fresh = [push.local_oid for push in tags if push.creates and not first]
     states = _states(repo, models, identity, overlay, trust, fresh)
     findings = [*_judge_names(tags), *(finding for finding in trust.findings if finding.severity != "info")]
+    findings += freshness_findings(repo, trust, overlay=overlay)
+    findings += _judge_statements(repo, assured, trust)
+    findings += judge_log(repo, pushes, trust, overlay, first=first)
     for model in sorted(models):
         findings += [complaint.finding(model) for complaint in states[model].complaints]
     findings += _judge_heads(states, heads)
     if approvals:
-        findings += _judge_approvals(repo, approvals, identity, trust)
+        findings += _judge_approvals(repo, approvals, identity, trust, first)
     for push in notes:
         findings += _judge_notes(repo, push, states, identity, overlay, trust)
     return findings
@@ -93,6 +103,27 @@ def _judge_heads(states: Mapping[str, ModelState], heads: Iterable[Push]) -> lis
     return findings
 
 
+def _judge_statements(repo: Repository, pushes: Sequence[Push], trust: Trust) -> list[Finding]:
+    """Under a policy a statement of freshness gives way to a later one that counts, and to nothing else."""
+    if trust.policy is None or not pushes:
+        return []
+    keys = present_keys(repo, trust, now=datetime.now(UTC))
+    findings = []
+    for push in pushes:
+        new = read_statement(repo, push.remote_ref, push.local_oid, keys)
+        old = None if push.creates else read_statement(repo, push.remote_ref, push.remote_oid, keys)
+        reason = ""
+        if new.record is None or not is_signed(new.signatures):
+            reason = new.flaw or "no signature of anybody enrolled counts"
+        elif new.record.repo != trust.policy.repository:
+            reason = "it belongs to another repository"
+        elif old and old.record and is_signed(old.signatures) and old.record.issued_at > new.record.issued_at:
+            reason = f"the one that is there is later: {old.record.issued_at}"
+        if reason:
+            findings.append(found("STR-P026", push.remote_ref, f"is no statement to take: {reason}", severity="error"))
+    return findings
+
+
 def _judge_notes(
     repo: Repository, push: Push, states: Mapping[str, ModelState], repository: str, overlay: Mapping[str, str] | None,
     trust: Trust,
@@ -108,16 +139,21 @@ def _judge_notes(
     return [*findings, *strays]
 
 
-def _lines_of(repo: Repository, states: Mapping[str, ModelState]) -> set[bytes]:
-    lines = note_lines(repo, [event for state in states.values() for event in state.events])
-    return {line for each in lines.values() for line in each}
+def _lines_of(repo: Repository, states: Mapping[str, ModelState]) -> set[tuple[str, bytes]]:
+    """The commits of events, and what notes say there."""
+    events = [event for state in states.values() for event in state.events]
+    lines = note_lines(repo, events, known=True)
+    return {(event.target, line) for event in events for line in lines.get(event.oid, ())}
 
 
-def _judge_approvals(repo: Repository, pushes: Sequence[Push], repository: str, trust: Trust) -> list[Finding]:
+def _judge_approvals(
+    repo: Repository, pushes: Sequence[Push], repository: str, trust: Trust, first: bool
+) -> list[Finding]:
     """What is published as an approval is one: signed by a known key, and of this repository."""
     findings = []
     overlay = {push.remote_ref: push.local_oid for push in pushes}
-    there = read_approvals(repo, keys_for(repo, trust), overlay=overlay)
+    fresh = () if first else [push.local_oid for push in pushes if push.creates]
+    there = read_approvals(repo, keys_for(repo, trust, fresh=fresh), overlay=overlay)
     for push in pushes:
         approval = there.get(push.local_oid)
         if approval is None or approval.ref != push.remote_ref:

@@ -37,12 +37,13 @@ def new_lines(repo: Repository, new: str, old: str | None) -> tuple[Lines, list[
     return added, findings
 
 
-def judge_lines(added: Lines, known: Collection[bytes]) -> list[Finding]:
-    """A note line is one that events have (`known`); any other is refused: who reads notes might believe it."""
+def judge_lines(added: Lines, known: Collection[tuple[str, bytes]]) -> list[Finding]:
+    """A note line is one that events have (`known`), at their own commit; any other is refused: who reads notes might
+    believe it."""
     return [
         found("STR-P018", NOTES_REF, f"a note on {commit[:12]} repeats no event that is here", severity="error")
         for commit, lines in sorted(added.items())
-        if not lines.issubset(known)
+        if any((commit, line) not in known for line in lines)
     ]
 
 

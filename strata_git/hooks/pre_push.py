@@ -74,7 +74,7 @@ def _judge_policy(repo: Repository, pushes: Sequence[Push], remote: str) -> list
         tip = repo.resolve(push.local_oid) if push.remote_ref in names and not push.deletes else None
         if tip is not None:
             base = repo.resolve(push.remote_oid) if not push.creates else None
-            findings += judge_policy_tip(repo, tip, base or tip, where=f" on {push.remote_ref}")
+            findings += judge_policy_tip(repo, tip, base or tip, where=f" on {push.remote_ref}", replaced=base or "")
     return findings
 
 

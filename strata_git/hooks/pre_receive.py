@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from strata_git.checks.finding import Finding, found
 from strata_git.contracts.layout import SETTINGS
@@ -19,6 +19,7 @@ from strata_git.hooks.events import judge_event_refs
 from strata_git.hooks.pushed import Push, judge_guarded, judge_policy_tip
 from strata_git.hooks.told import tell
 from strata_git.hooks.turns import turn
+from strata_git.ledger.log import LOG
 from strata_git.ledger.names import TAGS, parse_name
 from strata_git.repo.command import Repository
 from strata_git.repo.history import RECEIVED, list_commits, list_received
@@ -71,17 +72,20 @@ def judge_received(repo: Repository, pushes: Sequence[Push]) -> tuple[Finding, .
     findings += judge_event_refs(repo, kept, in_force, overlay, revisions=BRANCHES_HERE, first=first)
     findings += _judge_policy(repo, kept, in_force)
     findings += _judge_branches(repo, pushes)
-    findings += _judge_commits(repo, kept, in_force)
+    findings += _judge_commits(repo, [push for push in kept if push.remote_ref != LOG], in_force)
     return ordered(findings)
 
 
 def _judge_policy(repo: Repository, pushes: Sequence[Push], in_force: str | None) -> list[Finding]:
     """The tip of HEAD's branch holds a policy in force, or one that follows it, signed; others may be on the way."""
     main = os.fsdecode(repo.try_git("symbolic-ref", "--quiet", "HEAD").out).rstrip("\n")
-    tips = [push.local_oid for push in pushes if push.remote_ref == main and repo.resolve(push.local_oid)]
-    if not tips or in_force is None:
+    tip = next((push for push in pushes if push.remote_ref == main and repo.resolve(push.local_oid)), None)
+    if tip is None or in_force is None:
         return []
-    return judge_policy_tip(repo, tips[-1], in_force, where=f" on {main}", revisions=BRANCHES_HERE)
+    before = "" if tip.creates else tip.remote_oid
+    return judge_policy_tip(
+        repo, tip.local_oid, in_force, where=f" on {main}", revisions=BRANCHES_HERE, replaced=before
+    )
 
 
 def _in_force(repo: Repository, pushes: Sequence[Push]) -> str | None:
@@ -112,18 +116,30 @@ def _judge_branches(repo: Repository, pushes: Sequence[Push]) -> list[Finding]:
     """The commits of events stay on a branch: what is in production is in nobody's way to be built upon."""
     moved = {push.remote_ref: push for push in pushes if push.remote_ref.startswith(BRANCHES)}
     before = [push.remote_oid for push in moved.values() if not push.creates]
-    if not before:
+    events = {push.remote_ref: repo.resolve(push.local_oid) for push in pushes if push.creates and _is_event(push)}
+    if not before and not events:
         return []
     after = [push.local_oid for push in moved.values() if not push.deletes]
     after += [ref.oid for ref in list_refs(repo, BRANCHES) if ref.name not in moved]
-    lost = set(list_commits(repo, *before, *(f"^{oid}" for oid in after)))
+    asked = [*before, *(commit for commit in events.values() if commit)]
+    lost = set(list_commits(repo, *asked, *(f"^{oid}" for oid in after)))
+    message = f"its commit is on no branch {HERE}: push the branch too"
+    homeless = [found("STR-P022", name, message) for name, commit in events.items() if commit in lost]
+    return [*homeless, *_lost_events(repo, lost)]
+
+
+def _is_event(push: Push) -> bool:
+    return push.remote_ref.startswith(TAGS) and parse_name(push.remote_ref.removeprefix(TAGS)) is not None
+
+
+def _lost_events(repo: Repository, lost: Collection[str]) -> list[Finding]:
     if not lost:
         return []
     out = repo.git("for-each-ref", "--format=%(*objectname) %(refname)", TAGS)
     rows = [line.split(" ", 1) for line in os.fsdecode(out).split("\n")[:-1]]
     message = f"its commit would be on no branch {HERE} any more"
-    events = [name for commit, name in rows if commit in lost and parse_name(name.removeprefix(TAGS))]
-    return [found("STR-P022", name, message) for name in events]
+    names = [name for commit, name in rows if commit in lost and parse_name(name.removeprefix(TAGS))]
+    return [found("STR-P022", name, message) for name in names]
 
 
 def _judge_commits(repo: Repository, pushes: Sequence[Push], in_force: str | None) -> list[Finding]:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from strata_git.checks.finding import Finding, found
 from strata_git.contracts.layout import POLICY, SETTINGS
 from strata_git.ledger.events import HEADS
+from strata_git.ledger.freshness import FRESHNESS
+from strata_git.ledger.log import LOG
 from strata_git.ledger.names import TAGS, likeness
 from strata_git.ledger.pins import is_any_pinned
 from strata_git.repo.command import Repository
@@ -41,12 +43,13 @@ class Push:
 
 
 def judge_policy_tip(
-    repo: Repository, tip: str, in_force: str, *, where: str, revisions: Sequence[str] | None = None
-) -> list[Finding]:
+    repo: Repository, tip: str, in_force: str, *, where: str, revisions: Sequence[str] | None = None,
+    replaced: str = "",
+) -> list[Finding]:  # fmt: skip
     """What is wrong with the trust policy that the commit `tip` would put at the tip of the main branch.
 
     `in_force` is the commit whose settings say which repository this is; `revisions` are where the policy in force is
-    looked for (default: all branches that are known here).
+    looked for (default: all branches that are known here), `replaced` is what that tip is now (`""`: nothing).
     """
     names = [f"{commit}:{POLICY}" for commit in dict.fromkeys((tip, in_force))]
     if not is_any_pinned(repo) and not any(row is not None for _, row in repo.objects.lookup(names)):
@@ -55,7 +58,7 @@ def judge_policy_tip(
     from strata_git.ledger.trust import HERE
 
     identity = _identity(repo, in_force)
-    return judge_change(repo, in_force, tip, identity, where=where, revisions=revisions or HERE)
+    return judge_change(repo, in_force, tip, identity, where=where, revisions=revisions or HERE, replaced=replaced)
 
 
 def _identity(repo: Repository, commit: str) -> str:
@@ -75,14 +78,20 @@ def is_event_ref(name: str) -> bool:
 
 
 def judge_guarded(repo: Repository, push: Push, where: str) -> list[Finding]:
-    """Events, approvals, chain heads and notes are never deleted, the first two never moved, notes only added to.
+    """Events, approvals, chain heads, notes, statements and the log are never deleted, the first two never moved, notes
+    and the log only added to.
 
     `where` is the receiving side in words. How a chain's head moves is judged with the events.
     """
     name = push.remote_ref
+    if name.startswith(FRESHNESS):
+        return [found("STR-P017", name, f"would be deleted {where}")] if push.deletes else []
     single = is_event_ref(name) or name.startswith(APPROVALS)
-    if not (single or name.startswith(HEADS) or name == NOTES_REF):
+    if not (single or name.startswith(HEADS) or name in (NOTES_REF, LOG)):
         return []
+    if name == LOG and (push.deletes or not (push.creates or _is_forward(repo, push))):
+        deed = "deleted" if push.deletes else "set back or replaced"
+        return [found("STR-P041", name, f"would be {deed} {where}; entries are only added")]
     if push.deletes:
         return [found("STR-P017", name, f"would be deleted {where}")]
     if push.creates or push.local_oid == push.remote_oid:

@@ -80,16 +80,6 @@ def survey(repo: Repository) -> Survey:
     return Survey(tuple(seen), gits, programs, repo.worktree is not None and stores_lfs(repo))
 
 
-def unreached(repo: Repository) -> list[str]:
-    """The hooks from which git does not get to us here: one sentence for each."""
-    told = []
-    for hook in _seen_from(repo, git_version(repo).reads_configured_hooks).hooks:
-        if not hook.reached:
-            owner = next((f"{one.whose}, {one.state}" for one in reversed(hook.line)), "absent")
-            told.append(f"{hook.name} is not ours ({owner})")
-    return told
-
-
 def _seen_from(repo: Repository, reads: bool) -> WorktreeHooks:
     settings = hook_settings(repo)
     hooks = [HookLine(n, tuple(callers(repo, settings, n, configured_run=reads))) for n in hook_names(repo)]

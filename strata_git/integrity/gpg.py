@@ -110,12 +110,14 @@ class Gpg:
             self._found = gpg_process.locate(self._wanted, self._environ.get("PATH", ""))
         return self._found
 
-    def verify_detached(self, data: bytes, armored: bytes, *, as_signed: bool = False) -> list[SignatureVerdict]:
+    def verify_detached(
+        self, data: bytes, armored: bytes, *, as_signed: bool = False, since: int = 0
+    ) -> list[SignatureVerdict]:
         """One verdict for each signature in `armored`, in order; never empty.
 
         What is not a plain sequence of armored signatures is one `malformed` verdict. With `as_signed` a key may have
-        expired since, if it had not when it signed by the signature's own account. StrataError when gpg is not
-        installed or hangs.
+        expired since, if it had not when it signed by the signature's own account, nor at `since` (Unix time), before
+        which it cannot have signed. StrataError when gpg is not installed or hangs.
         """
         malformed = SignatureVerdict("", "", "malformed")
         try:
@@ -134,7 +136,7 @@ class Gpg:
                 continue
             if len(verdicts) + len(found) > BLOCK_LIMIT:
                 return [*verdicts, malformed]
-            verdicts.extend(self._verify_packet(data, packet, as_signed) for packet in found)
+            verdicts.extend(self._verify_packet(data, packet, as_signed, since) for packet in found)
         return verdicts
 
     def verify_tag_payload(
@@ -226,6 +228,16 @@ class Gpg:
             raise StrataError(f"gpg made no key in {self._place()}.", hint=self._long_home())
         return self.find_key(made)
 
+    def end_agent(self) -> None:
+        """End the agent of this keyring, where a keyring was made that nobody will use soon. Nothing is told."""
+        from contextlib import suppress
+        from subprocess import DEVNULL, SubprocessError, run
+
+        control = os.path.join(os.path.dirname(self.program), "gpgconf")
+        with suppress(OSError, SubprocessError):
+            command = [control, "--kill", "gpg-agent"]
+            run(command, env=self._environ, stdout=DEVNULL, stderr=DEVNULL, timeout=TIMEOUT, check=False)
+
     def public_key(self, fingerprint: str) -> bytes:
         """The armored public key; StrataError when the keyring lacks it."""
         with self._python_gnupg() as gnupg:
@@ -239,12 +251,12 @@ class Gpg:
 
         return (self._ssh or Ssh(environ=self._environ, namespace=ARTIFACTS)).verify_detached(data, block)
 
-    def _verify_packet(self, data: bytes, packet: Packet, as_signed: bool) -> SignatureVerdict:
+    def _verify_packet(self, data: bytes, packet: Packet, as_signed: bool, since: int) -> SignatureVerdict:
         files = {"signature": packet.data, "data": data}
         verdict = judge(self._run([*_VERIFY, "--verify"], files)[0], packet)
         if not (as_signed and verdict.status == "expired-key" and verdict.created):
             return verdict
-        then = f"--faked-system-time={verdict.created}!"
+        then = f"--faked-system-time={max(verdict.created, since)}!"
         return judge(self._run([*_VERIFY, then, "--verify"], files)[0], packet)
 
     def _asking(self, secret: str, terminal: str | None) -> tuple[list[str], dict[str, str]]:

@@ -27,6 +27,25 @@ class Figure:
     n: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What a gate found: the figures as they are written (`""`: there is none), the samples behind the version's own,
+    and why it did not pass (`""`: it did)."""
+
+    measured: str
+    samples: int | None
+    production: str
+    reason: str
+
+
+def measure_gate(gate: Gate, metrics: Mapping[str, Figure] | None, production: Mapping[str, Figure] | None) -> Outcome:
+    """`judge_gate`, with the figures it went by; that of production only where the gate compares with it."""
+    own = (metrics or {}).get(gate.metric)
+    other = (production or {}).get(gate.metric) if not gate.sign else None
+    reason = judge_gate(gate, metrics, production) or ""
+    return Outcome(_written(own), own.n if own else None, _written(other), reason)
+
+
 def judge_gate(gate: Gate, metrics: Mapping[str, Figure] | None, production: Mapping[str, Figure] | None) -> str | None:
     """Why a version with `metrics` does not pass; None where it does.
 
@@ -71,6 +90,11 @@ def _holds(value: Decimal, sign: str, bound: Decimal) -> bool:
     if sign == "<=":
         return value <= bound
     return value > bound if sign == ">" else value < bound
+
+
+def _written(figure: Figure | None) -> str:
+    value = _exact(figure.value) if figure is not None else None
+    return "" if value is None else str(value)
 
 
 def _exact(value: float) -> Decimal | None:

@@ -22,22 +22,27 @@ CURVES = {"secp256r1": "SHA256", "secp384r1": "SHA384", "secp521r1": "SHA512"}
 
 @dataclass(frozen=True, slots=True)
 class PublicKey:
-    """A key that is trusted. `hint` is its name in bundles: SHA-256 of its PEM text, hex."""
+    """A key that is trusted. `hint` is its name in bundles: SHA-256 of its PEM text, hex. `owner` is whose it is by the
+    trust policy (`""`: nobody's there)."""
 
     hint: str
     pem: bytes
+    owner: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class ModelVerdict:
-    """What is known of a model.sig's signature: `good`, `bad`, `unknown-key` or `not-judged`.
+    """What is known of a model.sig's signature: `good`, `bad`, `unknown-key`, `ended` or `not-judged`.
 
-    `hint` names the key; `sentence` says it for a person.
+    `hint` names the key; `sentence` says it for a person. `signer` is whose key it is by the trust policy (`""`:
+    nobody's there); `enrolled` is False where there is a policy and the key is none of its people's.
     """
 
     status: str
     hint: str
     sentence: str
+    signer: str = ""
+    enrolled: bool = True
 
     @property
     def good(self) -> bool:
@@ -99,12 +104,15 @@ def verify_bundle(bundle: Bundle, trusted: Iterable[PublicKey]) -> ModelVerdict:
     if (reason := unjudgeable(bundle)) is not None:
         return ModelVerdict("not-judged", bundle.hint, f"not judged: {reason}")
     candidates = [key for key in trusted if bundle.hint in ("", key.hint)]
+    if candidates:
+        _require()
     if not candidates:
         told = f"key {bundle.hint}" if bundle.hint else "a key it does not name"
         return ModelVerdict("unknown-key", bundle.hint, f"not judged: signed with {told}, which is not trusted here")
     for key in candidates:
         if _signed_by(bundle, key):
-            return ModelVerdict("good", key.hint, "valid, by a trusted key")
+            who = f"signed by {key.owner}" if key.owner else "by a trusted key"
+            return ModelVerdict("good", key.hint, f"valid, {who}", key.owner)
     if not bundle.hint:
         return ModelVerdict("unknown-key", "", "not judged: no trusted key made it")
     return ModelVerdict("bad", bundle.hint, "BAD: what is written is not what was signed")

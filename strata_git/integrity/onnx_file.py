@@ -37,7 +37,7 @@ def external_files(data: bytes) -> frozenset[str]:
             if key == b"location":
                 found.add(value.decode("utf-8", "surrogateescape"))
             continue
-        for number, kind, at, stop in _fields(view, start, end):
+        for number, kind, at, stop in fields(view, start, end):
             budget -= 1
             if budget < 0 or depth > _DEEPEST:
                 raise NotOnnx("is nested too deep, or has too many fields")
@@ -53,24 +53,24 @@ def external_files(data: bytes) -> frozenset[str]:
 
 def _entry(view: memoryview, start: int, end: int) -> tuple[bytes, bytes]:
     """Key and value of a StringStringEntryProto."""
-    parts = {number: bytes(view[at:stop]) for number, kind, at, stop in _fields(view, start, end) if kind == 2}
+    parts = {number: bytes(view[at:stop]) for number, kind, at, stop in fields(view, start, end) if kind == 2}
     return parts.get(1, b""), parts.get(2, b"")
 
 
-def _fields(view: memoryview, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
-    """(number, wire type, start, end) of each field of a message."""
+def fields(view: memoryview, start: int, end: int) -> Iterator[tuple[int, int, int, int]]:
+    """(number, wire type, start, end) of each field of a message; of a number, `start` is where it begins."""
     at = start
     while at < end:
-        tag, at = _varint(view, at, end)
+        tag, at = varint(view, at, end)
         number, kind = tag >> 3, tag & 7
         if number == 0:
             raise NotOnnx("is no protobuf message")
         if kind == 0:
-            _, stop = _varint(view, at, end)
+            _, stop = varint(view, at, end)
         elif kind in (1, 5):
             stop = at + (8 if kind == 1 else 4)
         elif kind == 2:
-            length, at = _varint(view, at, end)
+            length, at = varint(view, at, end)
             stop = at + length
         else:
             raise NotOnnx("is no protobuf message")
@@ -80,7 +80,8 @@ def _fields(view: memoryview, start: int, end: int) -> Iterator[tuple[int, int, 
         at = stop
 
 
-def _varint(view: memoryview, at: int, end: int) -> tuple[int, int]:
+def varint(view: memoryview, at: int, end: int) -> tuple[int, int]:
+    """The number that begins at `at`, and where it ends. Raises NotOnnx."""
     value = shift = 0
     while at < end and shift < 64:
         byte = view[at]

@@ -58,8 +58,8 @@ class Vouch:
     """One good signature on one thing, after cryptographic verification.
 
     `key` is `gpg:` and the *primary* key's whole fingerprint in capitals, or `ssh:SHA256:...` (see `key_of`). `what` is
-    `tag` (the event's own signature), `approval`, or `artifact` (SIGNATURE.asc). `at` is Unix time: what the signature
-    says of itself, for SSH the tagger's date.
+    `tag` (the event's own signature), `approval`, `artifact` (SIGNATURE.asc) or `model` (model.sig, by an `oms:` key).
+    `at` is Unix time: what the signature says of itself, for SSH and model.sig the tagger's date.
     """
 
     key: str
@@ -74,8 +74,9 @@ class Move:
     `half` is `registration` (then `origin` is None), `leaving`, `entering` or `resolution`. `metrics` are the figures
     in metrics.yaml (None: they cannot be read), `production` those of the version in production just before (None:
     there is none, or it is this one). `format` is the model's format. `author` is the key that signed the introducing
-    commit, `previous` the key of the event that brought the version to `origin` (`""`: not known, or none). `dangers`
-    is what a scan of the model's files found beyond the policy's `pickle_imports` (None: nothing was scanned).
+    commit (`""`: not known, or none), `previous` the keys of the event that brought the version to `origin`. `dangers`
+    is what a scan of the model's files found beyond the policy's `pickle_imports` (None: nothing was scanned). `stale`
+    says why no statement of freshness is in force (`""`: one is, or the event is recorded already).
     """
 
     model: str
@@ -87,8 +88,9 @@ class Move:
     production: Mapping[str, Figure] | None = None
     format: str = ""
     author: str = ""
-    previous: str = ""
+    previous: tuple[str, ...] = ()
     dangers: tuple[str, ...] | None = None
+    stale: str = ""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -213,8 +215,7 @@ def _others(policy: Policy, word: str, move: Move, vouches: Sequence[Vouch], at:
         # a commit's author is whatever somebody typed; who signed it is known
         name = _anytime(policy, move.author)
         return ({name}, "") if name else (set(), "no enrolled person signed the commit that introduced the version")
-    name = _anytime(policy, move.previous)
-    return ({name} if name else set()), ""
+    return {name for key in move.previous if (name := _anytime(policy, key))}, ""
 
 
 def _anytime(policy: Policy, key: str) -> str | None:
@@ -225,20 +226,35 @@ def _judge_requirements(
     policy: Policy, rule: Rule, move: Move, vouches: Sequence[Vouch], at: int
 ) -> Iterable[Shortfall]:
     for word in rule.requires:
-        if word == "signature":
-            if not people(policy, (vouch for vouch in vouches if vouch.what == "artifact"), at):
-                yield Shortfall("STR-P013", f"no enrolled person signed the version (rule {rule.number})")
+        if word in _SIGNED:
+            what, why = _SIGNED[word]
+            if not people(policy, (vouch for vouch in vouches if vouch.what == what), at):
+                yield Shortfall("STR-P013", f"{why} (rule {rule.number})")
         elif word == "format":
             if move.format not in (policy.formats or ()):
                 listed = _listed(policy.formats or ())
                 yield Shortfall("STR-P039", f"its format is {move.format or 'not known'}, allowed is {listed}")
         elif word == "scan":
-            if move.dangers is None:
-                yield Shortfall("STR-P039", f"its files were not scanned, which rule {rule.number} asks for")
-            for danger in move.dangers or ():
-                yield Shortfall("STR-P039", danger)
+            yield from _judge_scan(rule, move)
+        elif word == "freshness":
+            if move.stale:
+                yield Shortfall("STR-P029", f"{move.stale} (rule {rule.number})")
         elif told := judge_gate(policy.gates[word], move.metrics, move.production):
             yield Shortfall("STR-P015", f"gate {word} ({policy.gates[word].text}): {told}")
+
+
+_SIGNED = {
+    "signature": ("artifact", "no enrolled person signed the version"),
+    "model_signature": ("model", "no model.sig by an enrolled person lists its files"),
+}
+"""Which vouches a word asks for, and what is said where there are none."""
+
+
+def _judge_scan(rule: Rule, move: Move) -> Iterable[Shortfall]:
+    if move.dangers is None:
+        yield Shortfall("STR-P039", f"its files were not scanned, which rule {rule.number} asks for")
+    for danger in move.dangers or ():
+        yield Shortfall("STR-P039", danger)
 
 
 # -- one version after another --------------------------------------------------------------------------------------

@@ -1,8 +1,9 @@
 """The keys of one version of a trust policy, and nobody else's: what they signed is verified with these alone.
 
-Public keys lie beside the policy, `keys/<principal>.asc` (OpenPGP) and `keys/<principal>.pub` (SSH). They are put into
-a keyring and an allowed-signers file of their own, which are gone with the object. A key that the policy does not name
-is an unknown key, whoever brought its file.
+Public keys lie beside the policy, `keys/<principal>.asc` (OpenPGP), `keys/<principal>.pub` (SSH) and
+`keys/<principal>.pem` (for model.sig, see `oms_people`). The first two are put into a keyring and an allowed-signers
+file of their own, which are gone with the object. A key that the policy does not name is an unknown key, whoever
+brought its file.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from threading import Lock
 
 from strata_git.integrity.armor import ArmorError, split_blocks
 from strata_git.integrity.gpg import Gpg
+from strata_git.integrity.oms_keys import PublicKey
+from strata_git.integrity.oms_people import PREFIX, keys_of_people
 from strata_git.integrity.policy import key_id, key_of
 from strata_git.integrity.principals import Policy
 from strata_git.integrity.signer import SignatureVerdict
@@ -68,12 +71,24 @@ class PolicyKeys:
             return ssh.verify_detached(data, signature, at=at)
         with self._lock:
             gpg = self._ring[0]
-        return gpg.verify_detached(data, signature, as_signed=self._as_signed)
+        since = int(at.timestamp()) if at is not None and namespace == "git" else 0  # a tag is not signed before it is
+        return gpg.verify_detached(data, signature, as_signed=self._as_signed, since=since)
 
     def unreadable(self) -> dict[str, str]:
         """Which keys of the policy have no readable file here: key -> whose."""
         known = {key_id(fingerprint) for fingerprint in (*self._ring[1], *self._lines)}
+        known |= {PREFIX + key.hint for key in self.model_keys}
         return {key: name for key, name in self._owners.items() if key not in known}
+
+    @property
+    def policy(self) -> Policy:
+        """The version whose keys these are."""
+        return self._policy
+
+    @cached_property
+    def model_keys(self) -> tuple[PublicKey, ...]:
+        """The keys for model.sig, with their owners."""
+        return keys_of_people(self._policy, self._files)
 
     def _enrolled(self, verdict: SignatureVerdict) -> SignatureVerdict:
         if not (verdict.primary or verdict.fingerprint):

@@ -82,9 +82,10 @@ class Policy:
     gates: Mapping[str, Gate] = field(default_factory=dict)
     formats: tuple[str, ...] | None = None
     pickle_imports: tuple[str, ...] = ()
-    algorithms: tuple[str, ...] = ("gpg", "ssh")
+    algorithms: tuple[str, ...] = ("gpg", "ssh", "oms")
     transitions: frozenset[tuple[str, str]] | None = None
     max_age_days: int | None = None
+    log: bool = False
     grace: str = "recorded"
     adopted: Mapping[str, str] = field(default_factory=dict)
 
@@ -151,6 +152,7 @@ def _policy(read: TrustPolicy, digest: str) -> Policy:
         algorithms=read.algorithms.keys,
         transitions=transitions,
         max_age_days=read.freshness.max_age_days if read.freshness else None,
+        log=read.log,
         grace=read.grace,
         adopted=read.adopted,
     )

@@ -23,6 +23,7 @@ Status = Literal[
     "malformed",
 ]
 
+_SPOILING = frozenset({"bad", "malformed"})
 _SENTENCES: dict[str, str] = {
     "good": "valid",
     "bad": "the signature does not fit the content",
@@ -59,6 +60,11 @@ class SignatureVerdict:
         return self.status == "good"
 
     @property
+    def who(self) -> str:
+        """Whose it is, for people: the key's user id, else its fingerprint."""
+        return self.user or self.primary or self.fingerprint or self.key_id or "an unnamed key"
+
+    @property
     def sentence(self) -> str:
         """The status for people: `valid, signer not enrolled`, `the key was revoked`."""
         if self.good and not self.enrolled:
@@ -72,7 +78,20 @@ def is_signed(verdicts: Iterable[SignatureVerdict]) -> bool:
     Signatures by unknown, expired or revoked keys do not count; they spoil nothing either.
     """
     statuses = {verdict.status for verdict in verdicts}
-    return "good" in statuses and statuses.isdisjoint({"bad", "malformed"})
+    return "good" in statuses and statuses.isdisjoint(_SPOILING)
+
+
+def foremost(verdicts: Sequence[SignatureVerdict]) -> SignatureVerdict:
+    """Whose name stands for all of `verdicts` (at least one): the first good one, else the first.
+
+    What an unknown key signed beside it, before or after, hides nobody.
+    """
+    return next((verdict for verdict in verdicts if verdict.good), verdicts[0])
+
+
+def spoiler(verdicts: Sequence[SignatureVerdict]) -> SignatureVerdict:
+    """Why `verdicts` (at least one) do not vouch: the first bad or unreadable one, else the first."""
+    return next((verdict for verdict in verdicts if verdict.status in _SPOILING), verdicts[0])
 
 
 class Signer(Protocol):

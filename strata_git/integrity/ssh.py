@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import time
+from base64 import b64decode
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,6 +57,23 @@ class Ssh:
                 hint=f"Does it need a passphrase? Unlock it once: ssh-add '{printable(os.fspath(key))}'",
             )
         return out
+
+    def generate_key(self, place: Path, comment: str, *, passphrase: str = "") -> tuple[str, str]:
+        """A new ed25519 key in the file `place` and `place`.pub; its fingerprint (`SHA256:...`) and public line.
+
+        Nothing is overwritten. The passphrase goes through a pipe, so that no list of processes shows it. Raises
+        StrataError where a file is there already, and where ssh-keygen makes none.
+        """
+        public = place.with_name(f"{place.name}.pub")
+        for file in (place, public):
+            if os.path.lexists(file):
+                raise StrataError(f"{printable(os.fspath(file))} is there already; nothing is overwritten.")
+        order = ["-q", "-t", "ed25519", "-C", comment, "-f", os.fspath(place)]
+        code, _ = self._run(order, f"{passphrase}\n{passphrase}\n".encode(), by_pipe=True)
+        if code != 0 or not public.is_file():
+            raise StrataError(f"ssh-keygen made no key in {printable(os.fspath(place.parent))}.", hint="ssh-keygen -V")
+        line = public.read_text("utf-8", "replace").strip()
+        return fingerprint_of(b64decode(line.split()[1])), line
 
     def verify_detached(self, data: bytes, signature: bytes, *, at: datetime | None = None) -> list[SignatureVerdict]:
         """The one verdict on `signature`; `at` is when it was made, for keys allowed only between two dates."""
@@ -115,7 +133,7 @@ class Ssh:
         when = [f"-Overify-time={moment}"] if moment else []
         return ["-f", os.fspath(self._allowed or "/dev/null"), "-s", os.fspath(signature), *when]
 
-    def _run(self, arguments: list[str], data: bytes) -> tuple[int, bytes]:
+    def _run(self, arguments: list[str], data: bytes, *, by_pipe: bool = False) -> tuple[int, bytes]:
         from subprocess import DEVNULL, PIPE, TimeoutExpired, run
 
         program = next((place for place in self._places() if os.access(place, os.X_OK)), None)
@@ -124,11 +142,13 @@ class Ssh:
                 "ssh-keygen is not installed.", hint="Install OpenSSH (Debian: apt install openssh-client)."
             )
         # No terminal and a program that says no: a key with a passphrase fails instead of asking.
-        environ = self._environ | {"SSH_ASKPASS": "/bin/false", "SSH_ASKPASS_REQUIRE": "force"}
+        # With `by_pipe` the answers come on standard input, and there is no terminal in the session to prefer to it.
+        asking = {"SSH_ASKPASS_REQUIRE": "never"} if by_pipe else {"SSH_ASKPASS_REQUIRE": "force"}
+        environ = self._environ | {"SSH_ASKPASS": "/bin/false"} | asking
         try:
             done = run(
                 [program, *arguments], input=data, stdout=PIPE, stderr=DEVNULL, env=environ,
-                timeout=TIMEOUT, check=False,
+                timeout=TIMEOUT, check=False, start_new_session=by_pipe,
             )  # fmt: skip
         except TimeoutExpired:
             raise StrataError("ssh-keygen did not finish in time and was stopped.") from None

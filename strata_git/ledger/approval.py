@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from strata_git.contracts.layout import NAME, STAGES, VERSION
 from strata_git.integrity.policy import Vouch, key_of, vouches_of
-from strata_git.integrity.signer import SignatureVerdict, is_signed
+from strata_git.integrity.signer import SignatureVerdict, foremost, is_signed, spoiler
 from strata_git.ledger.event import LedgerComplaint
 from strata_git.ledger.moves import Step
 from strata_git.ledger.record import (
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 SCHEMA = "strata/approval/v1"
 APPROVALS = "refs/strata/approvals/"
 """`APPROVALS + <model>/<version>/<stage>/<id>` holds the tag object of an approval."""
+LONGEST = 366
+"""Most days for which an approval is in force; one that says more is none, or it could be dated back for ever."""
 _HEADER = "refs/strata/"
 _STAGE = re.compile("|".join(STAGES))
 _ID = re.compile(r"[0-9a-f]{16}")
@@ -107,8 +109,7 @@ class Approval:
         """Who signed, for people."""
         if not self.signatures:
             return "nobody"
-        verdict = self.signatures[0]
-        return verdict.user or verdict.primary or verdict.fingerprint or verdict.key_id or "an unnamed key"
+        return foremost(self.signatures).who
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,8 +167,9 @@ def unfit(approval: Approval, wanted: Wanted, when: int) -> str:
     if record is None:
         return approval.flaw or "it cannot be read"
     if not approval.signed:
-        verdict = next((each for each in approval.signatures if not each.good), None)
-        return f"its signature does not count: {verdict.sentence}" if verdict else "it is not signed"
+        if not approval.signatures:
+            return "it is not signed"
+        return f"its signature does not count: {spoiler(approval.signatures).sentence}"
     if wanted.repo and record.repo != wanted.repo:
         return "it belongs to another repository"
     named = (record.model, record.version, record.origin, record.target)
@@ -181,7 +183,14 @@ def unfit(approval: Approval, wanted: Wanted, when: int) -> str:
         return f"another version of {wanted.model} is in production than was then"
     if record.policy != wanted.policy:
         return "it was given under another trust policy"
-    return "" if approval.when <= when <= unix_time(record.expires) else f"it was in force until {record.expires}"
+    return _untimely(approval.when, record.expires, when)
+
+
+def _untimely(begins: int, expires: str, when: int) -> str:
+    ends = unix_time(expires)
+    if ends - begins > (LONGEST + 1) * 86_400:
+        return f"it would be in force for more than {LONGEST} days"
+    return "" if begins <= when <= ends else f"it was in force until {expires}"
 
 
 def wanted_by(step: Step) -> Wanted:
@@ -199,7 +208,7 @@ def fitting(approvals: Iterable[Approval], wanted: Wanted, when: int) -> tuple[A
     found: dict[str, Approval] = {}
     for approval in sorted(approvals, key=lambda each: each.ref):
         if not unfit(approval, wanted, when):
-            found.setdefault(key_of(approval.signatures[0]), approval)
+            found.setdefault(key_of(foremost(approval.signatures)), approval)
     return tuple(found.values())
 
 

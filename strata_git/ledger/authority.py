@@ -17,7 +17,6 @@ from strata_git.integrity.policy import (
     Shortfall,
     Vouch,
     decide,
-    key_of,
     revoked_since,
     vouches_of,
 )
@@ -30,7 +29,8 @@ from strata_git.ledger.state import LedgerState, ModelState
 @dataclass(frozen=True, slots=True)
 class VersionFacts:
     """What a policy asks about a version: figures of metrics.yaml (None: unreadable), format, who signed the list at
-    the commit that was judged, and the key that signed the introducing commit (`""`: none that is enrolled)."""
+    the commit that was judged (SIGNATURE.asc, model.sig), and the key that signed the introducing commit (`""`: none
+    that is enrolled)."""
 
     metrics: Mapping[str, Figure] | None = None
     format: str = ""
@@ -44,7 +44,7 @@ class Authority:
 
     `adopted` are tag objects that the first version took over as they were. `facts` answers for an event and a policy.
     `fresh` are tag objects that are new to whoever judges: they are judged as of `now` (Unix time), and have to name
-    the policy in force.
+    the policy in force. `stale` tells why no statement of freshness is in force now (`""`: one is).
     """
 
     chain: tuple[Policy, ...]
@@ -52,6 +52,7 @@ class Authority:
     facts: Callable[[Event, Policy], VersionFacts]
     now: int
     fresh: frozenset[str] = frozenset()
+    stale: Callable[[], str] = str
 
     @property
     def current(self) -> Policy:
@@ -146,8 +147,9 @@ def _judge_step(
     placed = known.get(step.placed or "")
     move = Move(
         record.model, record.version, record.origin, record.target, "entering", facts.metrics, production, facts.format,
-        facts.author, key_of(placed.signatures[0]) if placed and placed.signed else "",
+        facts.author, tuple(vouch.key for vouch in vouches_of(placed.signatures, "tag")) if placed else (),
         dangers=(),  # bytes may be elsewhere: whoever promotes scans them
+        stale=authority.stale() if rule and "freshness" in rule.requires and event.oid in authority.fresh else "",
     )  # fmt: skip
     signed = [vouch for vouch in vouches(step, approvals) if not revoked_since(authority.current, vouch)]
     return decide(policy, move, [*signed, *facts.artifact], at=_moment(event, policy, authority))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from strata_git.checks.catalog import RULES
 from strata_git.checks.finding import Finding, found
-from strata_git.integrity.signer import SignatureVerdict, is_signed
+from strata_git.integrity.signer import SignatureVerdict, foremost, is_signed, spoiler
 from strata_git.ledger.names import TAGS, EventName
 from strata_git.ledger.record import Record
 
@@ -72,8 +72,7 @@ class Event:
         """Who signed, for people: the key's user id, else its fingerprint."""
         if not self.signatures:
             return ""
-        verdict = self.signatures[0]
-        return verdict.user or verdict.primary or verdict.fingerprint or verdict.key_id or "an unnamed key"
+        return foremost(self.signatures).who
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -120,8 +119,8 @@ def doubts(event: Event) -> list[LedgerComplaint]:
     if not event.signatures:
         told.append(LedgerComplaint("STR-P001", event.tag, "it is not signed"))
     elif not is_signed(event.signatures):
-        verdict = next(each for each in event.signatures if not each.good)
-        told.append(LedgerComplaint("STR-P004", event.tag, f"signature by {event.signer}: {verdict.sentence}"))
+        verdict = spoiler(event.signatures)
+        told.append(LedgerComplaint("STR-P004", event.tag, f"signature by {verdict.who}: {verdict.sentence}"))
     told += [LedgerComplaint(rule, event.tag, message) for rule, message in event.barred]
     evidence, place = event.evidence, f"models/{record.model}/{record.version}"
     if not evidence.present:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from strata_git.ledger.governed import governed, keys_for, transitions_of
 from strata_git.ledger.names import TAGS, EventName, likeness, parse_name
 from strata_git.ledger.record import (
     TAG_LIMIT,
+    Record,
     RecordError,
     TagError,
     TagObject,
@@ -69,13 +70,14 @@ def read_ledger(
     *,
     repository: str = "",
     model: str | None = None,
+    models: Collection[str] | None = None,
     now: datetime | None = None,
     progress: Callable[[int], None] | None = None,
     overlay: Mapping[str, str] | None = None,
     trust: Trust | None = None,
     fresh: Collection[str] = (),
 ) -> Ledger:
-    """All events (of one `model`, when given) with their signatures verified, and the state they make.
+    """All events (of one `model`, or of `models`, when given) with their signatures verified, and the state they make.
 
     `repository` is the UUID events must name. `trust` is the policy that judges (default: what is trusted here; none
     where a `verifier` is given); without one the user's own keys do. `overlay` are references (full name -> object id)
@@ -83,17 +85,20 @@ def read_ledger(
     Raises StrataError where no signature can be verified because gpg is missing.
     """
     listed = _listed(repo, model, overlay or {})
+    if models is not None:
+        listed = listed.only(models)
     seen = read_seen(repo)
     trusted = not_lowered(trust or (read_trust(repo, repository) if verifier is None else Trust()), seen.policy)
     keys = verifier or keys_for(repo, trusted, fresh=fresh)
     events, approvals = _read(repo, listed, keys, progress)
-    before = {name: heads for name, heads in seen.heads.items() if model in (None, name)}
+    asked = seen.heads.keys() if model is None else {model}
+    before = {name: seen.heads[name] for name in asked & seen.heads.keys() if models is None or name in models}
     moment = int((now or datetime.now(UTC)).timestamp())
     folding = partial(
         fold, repository=repository, now=moment, heads=listed.heads, malformed=listed.malformed, seen=before,
         approvals=approvals, transitions=transitions_of(trusted),
     )  # fmt: skip
-    state = governed(repo, trusted, keys, folding, events, approvals, now=moment, fresh=fresh)
+    state = governed(repo, trusted, keys, folding, events, approvals, now=moment, fresh=fresh, overlay=overlay)
     return Ledger(state, listed.heads, approvals, seen, trusted)
 
 
@@ -121,6 +126,15 @@ class _Listed:
     rows: list[_Row] = field(default_factory=list)
     malformed: dict[str, list[str]] = field(default_factory=dict)
     approvals: list[tuple[str, str, str, int]] = field(default_factory=list)
+
+    def only(self, models: Collection[str]) -> _Listed:
+        """What concerns `models`; all approvals, because an event may name any."""
+        return _Listed(
+            {model: oid for model, oid in self.heads.items() if model in models},
+            [row for row in self.rows if row[0].model in models],
+            {model: tags for model, tags in self.malformed.items() if model in models},
+            self.approvals,
+        )
 
 
 def _listed(repo: Repository, model: str | None, overlay: Mapping[str, str]) -> _Listed:
@@ -165,8 +179,12 @@ def _read(
         except TagError as error:
             broken[oid] = str(error)
     verdicts = verify_tags(repo, tags, verifier, progress)
+    said = {oid: _said(tags[oid]) for _, oid, _, _ in listed.rows if oid in tags}
+    found = gather(repo, [(tags[oid].target, _directory(record)) for oid, (_, record, _) in said.items() if record])
+    nothing = Evidence()
     events = [
-        read_event(name, oid, tags[oid], verdicts.get(oid, ())) if oid in tags
+        _event(name, oid, tags[oid], verdicts.get(oid, ()), said[oid],
+               found.get((tags[oid].target, _directory(said[oid][1])), nothing)) if oid in tags
         else Event(name, oid, broken[oid], "STR-P001")
         for name, oid, _, _ in listed.rows
     ]  # fmt: skip
@@ -175,21 +193,32 @@ def _read(
         else Approval(ref, oid, broken[oid])
         for ref, oid, _, _ in listed.approvals
     }  # fmt: skip
-    found = gather(repo, [(event.target, _directory(event)) for event in events if event.record])
-    whole = [replace(event, evidence=found.get((event.target, _directory(event)), Evidence())) for event in events]
-    return whole, approvals
+    return events, approvals
+
+
+_Said = tuple[str, Record | None, str]
+"""The reason and the record in a message; where there is no record, why."""
 
 
 def read_event(name: EventName, oid: str, tag: TagObject, verdicts: tuple[SignatureVerdict, ...] = ()) -> Event:
     """An event from its tag object; what git holds at its commit is not asked here."""
-    reason, record, flaw, rule = "", None, "", ""
+    return _event(name, oid, tag, verdicts, _said(tag), Evidence())
+
+
+def _said(tag: TagObject) -> _Said:
     try:
-        reason, record = parse_message(tag.message)
+        return (*parse_message(tag.message), "")
     except RecordError as error:
-        flaw, rule = str(error), "STR-P003"
+        return "", None, str(error)
+
+
+def _event(
+    name: EventName, oid: str, tag: TagObject, verdicts: tuple[SignatureVerdict, ...], said: _Said, evidence: Evidence
+) -> Event:
+    reason, record, flaw = said
     return Event(
-        name, oid, flaw, rule, header=tag.tag, target=tag.target, tagger=tag.tagger, when=tag.when, reason=reason,
-        record=record, signatures=verdicts,
+        name, oid, flaw, "STR-P003" if flaw else "", header=tag.tag, target=tag.target, tagger=tag.tagger,
+        when=tag.when, reason=reason, record=record, signatures=verdicts, evidence=evidence,
     )  # fmt: skip
 
 
@@ -205,5 +234,5 @@ def read_approval(ref: str, oid: str, tag: TagObject, verdicts: tuple[SignatureV
     return Approval(ref, oid, "", tag.tagger, tag.when, reason, record, verdicts)
 
 
-def _directory(event: Event) -> str:
-    return f"models/{event.record.model}/{event.record.version}" if event.record else ""
+def _directory(record: Record | None) -> str:
+    return f"models/{record.model}/{record.version}" if record else ""

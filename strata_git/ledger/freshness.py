@@ -6,7 +6,7 @@ force, and names the last event of every model, is what tells it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from strata_git.contracts.layout import NAME
@@ -16,6 +16,9 @@ from strata_git.ledger.event import LedgerComplaint
 from strata_git.ledger.record import MOMENT, OID, UUID, RecordError, check_fields, like, parse_canonical
 
 SCHEMA = "strata/freshness/v1"
+DAY = 86400
+AHEAD = 600
+"""Seconds by which a statement may be dated after the moment it is judged at."""
 FRESHNESS = "refs/strata/freshness/"
 """`FRESHNESS + <signer>` holds the tag object of that signer's last statement."""
 
@@ -87,10 +90,35 @@ def judge_age(statements: Iterable[Freshness], days: int, now: int) -> list[Ledg
     """What a policy that asks for a statement not older than `days` says at the moment `now` (Unix time)."""
     signed = [one.record.issued_at for one in statements if one.record is not None and is_signed(one.signatures)]
     last = max(signed, default="")
-    if last and now - unix_time(last) <= days * 86400:
+    if last and now - unix_time(last) <= days * DAY:
         return []
     message = f"the trust policy asks for a statement of freshness of the last {days} days, and there is none"
-    return [LedgerComplaint("STR-P026", "", message + (f" since {last}" if last else ""))]
+    return [LedgerComplaint("STR-P027", "", message + (f" since {last}" if last else ""))]
+
+
+def unassured(
+    statements: Iterable[Freshness], here: Collection[str], *, repository: str, days: int | None, now: int
+) -> str:
+    """Why no statement vouches that the ledger is whole at the moment `now` (Unix time); `""` where one does.
+
+    It must be good, of this repository, in force, not older than `days` (None: of any age), and the last events that
+    it names must be among the tag objects that are `here`.
+    """
+    reason = "no statement of freshness is in force"
+    for one in statements:
+        record = one.record
+        if record is None or not is_signed(one.signatures) or record.repo != repository:
+            continue
+        issued, until = unix_time(record.issued_at), unix_time(record.valid_until)
+        if now > until or issued > now + AHEAD:
+            continue
+        if days is not None and now - issued > days * DAY:
+            reason = f"no statement of freshness is of the last {days} days"
+        elif gone := sorted(model for model, oid in record.heads.items() if oid not in here):
+            return f"the statement of freshness knows events of {', '.join(gone)} that are not here"
+        else:
+            return ""
+    return reason
 
 
 def _are_heads(value: object) -> bool:

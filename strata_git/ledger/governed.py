@@ -10,12 +10,13 @@ from hashlib import new as new_hash
 from threading import Lock
 from typing import TYPE_CHECKING
 
-from strata_git.contracts.layout import CHECKSUMS, METADATA, SIGNATURE
+from strata_git.contracts.layout import CHECKSUMS, METADATA, MODEL_SIG, SIGNATURE
 from strata_git.errors import StrataError
 from strata_git.integrity.policy import Figure, Policy, Vouch, key_of, vouches_of
 from strata_git.integrity.policy_keys import PolicyKeys
 from strata_git.integrity.signer import SignatureVerdict
 from strata_git.ledger.approval import Approval
+from strata_git.ledger.assurances import staleness
 from strata_git.ledger.authority import Authority, VersionFacts, govern, judge_authority
 from strata_git.ledger.event import Event, LedgerComplaint
 from strata_git.ledger.moves import Transitions
@@ -162,7 +163,8 @@ def version_facts(
     """
     names = [f"{commit}:{place}/{name}" for name in (METRICS, METADATA, CHECKSUMS)]
     later = [f"{judged_at}:{place}/{SIGNATURE}", f"{commit}:{place}/{SIGNATURE}"]
-    rows = dict(repo.objects.lookup([*names, *later, commit]))
+    signed = [f"{judged_at}:{place}/{MODEL_SIG}", f"{commit}:{place}/{MODEL_SIG}"]
+    rows = dict(repo.objects.lookup([*names, *later, *signed, commit]))
     blobs = {name: row[2] for name, row in rows.items() if row is not None and row[1] == "blob" and len(row[2]) < LIMIT}
     armored = next((blobs[name] for name in later if name in blobs), None)
     sums = blobs.get(names[2])
@@ -170,9 +172,38 @@ def version_facts(
     if ring is not None and armored is not None and sums is not None:
         at = datetime.fromtimestamp(when, UTC)
         artifact = vouches_of(ring.verify_detached(sums, armored, at=at, namespace="strata-checksums"), "artifact")
+    if ring is not None and any("model_signature" in rule.requires for rule in ring.policy.rules):
+        bundle = next((blobs[name] for name in signed if name in blobs), None)
+        artifact += _model_vouches(bundle, sums, armored, ring, when)
     body = rows[commit]
     author = _author(commit, body[2], ring) if ring is not None and body is not None and body[1] == "commit" else ""
     return VersionFacts(figures(blobs.get(names[0])), _format(blobs.get(names[1])), artifact, author)
+
+
+def _model_vouches(
+    data: bytes | None, sums: bytes | None, armored: bytes | None, ring: PolicyKeys, when: int
+) -> tuple[Vouch, ...]:
+    """Who signed a model.sig over the files of CHECKSUMS.txt. Raises MissingExtra where that cannot be told."""
+    from hashlib import sha256
+
+    from strata_git.integrity import checksums
+    from strata_git.integrity.oms import OmsError, differences, read_bundle
+    from strata_git.integrity.oms_keys import verify_bundle
+    from strata_git.integrity.oms_people import PREFIX
+
+    if data is None or sums is None:
+        return ()
+    try:
+        bundle, listed = read_bundle(data), checksums.parse(sums)
+    except (OmsError, checksums.ChecksumError):
+        return ()
+    beside = {CHECKSUMS: sha256(sums).hexdigest()}
+    if armored is not None:
+        beside[SIGNATURE] = sha256(armored).hexdigest()
+    verdict = verify_bundle(bundle, ring.model_keys)
+    if not verdict.good or any(differences(bundle.manifest, listed, beside)):
+        return ()
+    return (Vouch(PREFIX + verdict.hint, "model", when),)
 
 
 def figures(data: bytes | None) -> Mapping[str, Figure] | None:
@@ -245,7 +276,8 @@ def judge_new(
         return ()
     adopted = adopted_events(repo, trust.chain)
     facts = _Facts(repo, trust, ChainKeys(repo, trust, adopted=adopted))
-    judge = Authority(trust.chain, adopted, facts.of, now, frozenset(event.oid for event in events))
+    stale = partial(staleness, repo, trust, now=datetime.fromtimestamp(now, UTC))
+    judge = Authority(trust.chain, adopted, facts.of, now, frozenset(event.oid for event in events), stale)
     folding = partial(fold, approvals=approvals, transitions=transitions_of(trust))
     after = folding([*state.events, *events]).models[state.model]
     told = judge_authority(after, judge, approvals)
@@ -262,12 +294,16 @@ def governed(
     *,
     now: int,
     fresh: Collection[str] = (),
+    overlay: Mapping[str, str] | None = None,
 ) -> LedgerState:
     """The state that `events` make under the policy that is trusted; without one, the plain fold.
 
-    `keys` is what verified them (see `keys_for`), `fresh` the tag objects that are new to whoever judges.
+    `keys` is what verified them (see `keys_for`), `fresh` the tag objects that are new to whoever judges, `overlay`
+    references that come with them.
     """
     if trust.current is None or not isinstance(keys, ChainKeys):
         return folding(events)
     facts = _Facts(repo, trust, keys)
-    return govern(folding, events, Authority(trust.chain, keys.adopted, facts.of, now, frozenset(fresh)), approvals)
+    stale = partial(staleness, repo, trust, now=datetime.fromtimestamp(now, UTC), overlay=overlay)
+    authority = Authority(trust.chain, keys.adopted, facts.of, now, frozenset(fresh), stale)
+    return govern(folding, events, authority, approvals)

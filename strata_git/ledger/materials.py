@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from strata_git.contracts.layout import CHECKSUMS, METADATA, RUN_ID, RUN_RECORD
 from strata_git.integrity import checksums
 from strata_git.ledger.event import Event
+from strata_git.ledger.gate_results import gate_results
 from strata_git.ledger.statement import Made, statements
 from strata_git.repo.command import Repository
 
@@ -15,9 +16,10 @@ _LIMIT = 1 << 20
 _PARTS = ("config.yaml", "system.json", RUN_RECORD, CHECKSUMS)
 
 
-def note_lines(repo: Repository, events: Iterable[Event]) -> dict[str, tuple[bytes, ...]]:
+def note_lines(repo: Repository, events: Iterable[Event], *, known: bool = False) -> dict[str, tuple[bytes, ...]]:
     """By tag object, the lines that each of `events` has in the notes; those that cannot be read have none.
 
+    With `known` the lines too that such an event was given before gates were told in them: no stranger wrote those.
     Where a run cannot be read as its contract has it, there is no provenance: then too all who read the same commit
     come to the same lines.
     """
@@ -31,12 +33,16 @@ def note_lines(repo: Repository, events: Iterable[Event]) -> dict[str, tuple[byt
     runs = {oid: _run_of(files.get(f"{places[oid]}/{METADATA}")) for oid in registered}
     commits = {event.oid: event.target for event in listed}
     parts = _read(repo, [f"{commits[oid]}:runs/{run}/{name}" for oid, run in runs.items() if run for name in _PARTS])
+    gates = gate_results(repo, listed)
     lines = {}
     for event in listed:
         run = runs.get(event.oid)
         made = _made(run, {name: parts.get(f"{event.target}:runs/{run}/{name}") for name in _PARTS}) if run else None
         metrics = files.get(f"{places[event.oid]}/metrics.yaml")
-        lines[event.oid] = statements(event, made, hashlib.sha256(metrics).hexdigest() if metrics is not None else None)
+        digest = hashlib.sha256(metrics).hexdigest() if metrics is not None else None
+        lines[event.oid] = statements(event, made, digest, gates.get(event.oid, ()))
+        if known and event.oid in gates:
+            lines[event.oid] = tuple(dict.fromkeys((*lines[event.oid], *statements(event, made, digest))))
     return lines
 
 

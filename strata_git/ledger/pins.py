@@ -14,7 +14,6 @@ from pathlib import Path
 
 from strata_git.errors import StrataError, printable
 from strata_git.repo.command import Repository
-from strata_git.repo.files import write_file
 
 VARIABLE = "STRATA_TRUST_PIN"
 SETTING = "strata.trustPin"
@@ -86,6 +85,8 @@ def write_pin(environ: Mapping[str, str], repository: str, pin: Pin) -> Path:
         place.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     except OSError as error:
         raise StrataError(f"{printable(str(place.parent))} could not be made: {error.strerror}.") from None
+    from strata_git.repo.files import write_file
+
     write_file(place, dump_yaml({"schema": SCHEMA, "repositories": dict(sorted(pins.items()))}), 0o600)
     return place
 

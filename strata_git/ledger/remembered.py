@@ -11,6 +11,7 @@ import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from strata_git.integrity.keyring import keyring_state
 from strata_git.ledger.pins import VARIABLE, pins_file
 from strata_git.repo.command import Repository
 
-REVISION = 1
+REVISION = 2
 """Raised when the same inputs give another answer."""
 KEPT = 4
 """Answers that are kept, the latest ones."""
@@ -30,24 +31,52 @@ _LIMIT = 32 << 20
 _FILES = ("gpg.ssh.allowedsignersfile", "gpg.ssh.revocationfile")
 
 
-def answer_key(repo: Repository, question: Sequence[str], *, now: datetime | None = None) -> str:
-    """What the answer to `question` depends on, as one short text. Raises StrataError where git cannot be asked."""
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """What there is now: every reference (lines of object id and name), and one text for all that lies around them.
+
+    `around` is the program, the hour, the keys, the settings, the pin and what a shallow clone lacks.
+    """
+
+    references: bytes
+    around: str
+
+    def key(self, repo: Repository, question: Sequence[str]) -> str:
+        """What the answer to `question` depends on, as one short text. Raises StrataError where git cannot be asked."""
+        asked = json.dumps(list(question)).encode()
+        seen = _state(repo.common_dir / "strata" / "seen.json")
+        return _hashed([self.around.encode(), asked, self.references, _head(repo), seen])
+
+
+def standing(repo: Repository, *, now: datetime | None = None) -> Standing:
+    """What answers follow from. Raises StrataError where git cannot be asked."""
     settings = repo.try_user_git("config", "--get-regexp", r"^(gpg|strata)\.").out
     named = [line.split(" ", 1)[1] for line in os.fsdecode(settings).splitlines() if line.lower().startswith(_FILES)]
     pins = pins_file(repo.environ)
-    watched = [repo.common_dir / "strata" / "seen.json", repo.common_dir / "shallow", *([pins] if pins else [])]
-    sha = hashlib.sha256()
     parts = [
         f"{__version__} {REVISION} {now or datetime.now(UTC):%Y-%m-%dT%H}".encode(),
-        json.dumps(list(question)).encode(),
-        repo.git("for-each-ref", "--format=%(objectname) %(refname)"),
-        (repo.head() or "").encode(),
         _bytes(repo.worktree / SETTINGS) if repo.worktree else b"",
         settings,
         keyring_state(repo.environ, [_expanded(path, repo.environ) for path in named]).encode(),
-        *(_state(path) for path in watched),
+        *(_state(path) for path in (repo.common_dir / "shallow", *([pins] if pins else []))),
         os.fsencode(repo.environ.get(VARIABLE, "")),
     ]
+    return Standing(repo.git("for-each-ref", "--format=%(objectname) %(refname)"), _hashed(parts))
+
+
+def answer_key(repo: Repository, question: Sequence[str], *, now: datetime | None = None) -> str:
+    """What the answer to `question` depends on, as one short text. Raises StrataError where git cannot be asked."""
+    return standing(repo, now=now).key(repo, question)
+
+
+def _head(repo: Repository) -> bytes:
+    """What tells, with the references, where HEAD stands; git is asked only where its file does not say (reftable)."""
+    said = _bytes(repo.git_dir / "HEAD")
+    return said if said and b"refs/heads/.invalid" not in said else said + (repo.head() or "").encode()
+
+
+def _hashed(parts: Sequence[bytes]) -> str:
+    sha = hashlib.sha256()
     for part in parts:
         sha.update(b"%d:" % len(part) + part)
     return sha.hexdigest()

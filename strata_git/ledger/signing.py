@@ -9,8 +9,9 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime
+from operator import attrgetter
 from pathlib import Path
 from typing import Protocol
 
@@ -252,7 +253,8 @@ def _remember(place: Path, kept: _Kept) -> None:
 
     from strata_git.repo.files import write_file
 
-    rows = {oid: [astuple(verdict) for verdict in each] for oid, each in sorted(kept.verdicts.items())}
+    columns = attrgetter(*(column.name for column in fields(SignatureVerdict)))  # astuple would copy deeply
+    rows = {oid: [columns(verdict) for verdict in each] for oid, each in sorted(kept.verdicts.items())}
     value = {"state": kept.state, "verdicts": rows, "ending": sorted(kept.ending & rows.keys())}
     with contextlib.suppress(OSError, StrataError):  # a repository that cannot be written is still read
         place.parent.mkdir(parents=True, exist_ok=True)

@@ -51,9 +51,14 @@ class ModelState:
 
 @dataclass(frozen=True, slots=True)
 class LedgerState:
-    """All models that have events, by name; and complaints about tags in the order of rule and tag."""
+    """All models that have events, by name; and complaints about tags in the order of rule and tag.
+
+    `foreign` are tags that look like events, by the names of models that have none: those of GTO, or of releases of
+    packages. They count for nothing, and nothing is wrong with them.
+    """
 
     models: Mapping[str, ModelState] = field(default_factory=dict)
+    foreign: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def complaints(self) -> tuple[LedgerComplaint, ...]:
@@ -97,7 +102,7 @@ def fold(
     for model in sorted(grouped.keys() | recorded.keys() | before.keys()):
         facts = _Facts(recorded.get(model), before.get(model, ()), odd.get(model, ()), transitions)
         folded[model] = _fold_model(model, grouped.get(model, []), repository, now, facts, approvals)
-    return LedgerState(folded)
+    return LedgerState(folded, {model: tuple(sorted(tags)) for model, tags in odd.items() if model not in folded})
 
 
 def _fold_model(

@@ -42,8 +42,35 @@ class Made:
     sums: Mapping[str, str]
 
 
-def statements(event: Event, made: Made | None, metrics: str | None) -> tuple[bytes, ...]:
-    """Every line of an event; `metrics` is the SHA-256 of its version's metrics.yaml (None: there is none).
+@dataclass(frozen=True, slots=True)
+class GateResult:
+    """One metric gate of the policy: what it wanted, and what it found.
+
+    Figures are decimal numbers as text, `""` where there is none; `production` is that of the version displaced, where
+    the gate compares with it. `samples` made the figure (None: not known). `reason` says why it did not pass (`""`: it
+    did).
+    """
+
+    name: str
+    wanted: str
+    measured: str
+    samples: int | None
+    production: str
+    reason: str
+
+    def as_json(self) -> dict[str, object]:
+        """The row as it stands in the statement."""
+        verdict = "FAILED" if self.reason else "PASSED"
+        told: dict[str, object] = {"name": self.name, "wanted": self.wanted, "measured": self.measured or None}
+        told |= {"samples": self.samples, "production": self.production or None, "verdict": verdict}
+        return told | ({"reason": self.reason} if self.reason else {})
+
+
+def statements(
+    event: Event, made: Made | None, metrics: str | None, gates: tuple[GateResult, ...] = ()
+) -> tuple[bytes, ...]:
+    """Every line of an event; `metrics` is the SHA-256 of its version's metrics.yaml (None: there is none), `gates`
+    what the policy's gates found.
 
     Raises ValueError for an event without a record.
     """
@@ -52,7 +79,7 @@ def statements(event: Event, made: Made | None, metrics: str | None) -> tuple[by
     if record is not None and event.name.kind == "registration" and made is not None:
         lines += _canonical(record, PROVENANCE, _provenance(made))
     if record is not None and event.name.kind == "entering" and is_upward(record.origin or "", record.target):
-        lines += _canonical(record, TEST_RESULT, _test_result(event, record, metrics))
+        lines += _canonical(record, TEST_RESULT, _test_result(event, record, metrics, gates))
     return tuple(lines)
 
 
@@ -115,8 +142,11 @@ def _provenance(made: Made) -> dict[str, object]:
     }
 
 
-def _test_result(event: Event, record: Record, metrics: str | None) -> dict[str, object]:
-    """A version moves up only when doctor finds no error in it, and the trust policy (where there is one) allows it."""
+def _test_result(event: Event, record: Record, metrics: str | None, gates: tuple[GateResult, ...]) -> dict[str, object]:
+    """A version moves up only when doctor finds no error in it, and the trust policy (where there is one) allows it.
+
+    Each metric gate is named among the tests, and told in `gates`, which readers of in-toto pass over.
+    """
     configuration = [{"name": f"git-strata:{event.tag}", "digest": {"gitTag": event.oid}}]
     if metrics is not None:
         configuration.append(
@@ -127,4 +157,8 @@ def _test_result(event: Event, record: Record, metrics: str | None) -> dict[str,
         policy = {"sha256": record.policy.removeprefix("sha256:")}
         configuration.append({"name": ".strata/trust/policy.yaml", "digest": policy})
         passed.append("policy")
-    return {"result": "PASSED", "configuration": configuration, "passedTests": passed}
+    passed += [f"gate/{gate.name}" for gate in gates if not gate.reason]
+    failed = [f"gate/{gate.name}" for gate in gates if gate.reason]
+    result = {"result": "FAILED" if failed else "PASSED", "configuration": configuration, "passedTests": passed}
+    told = {"failedTests": failed} if failed else {}
+    return {**result, **told, **({"gates": [gate.as_json() for gate in gates]} if gates else {})}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -57,12 +57,14 @@ class Author:
 def write_events(
     repo: Repository, state: ModelState, drafts: Sequence[Draft], author: Author, *, recorded: str | None,
     behind: Event | None = None, judge: Callable[[tuple[Event, ...]], None] | None = None,
+    enter: Callable[[Transaction, Mapping[str, str]], None] | None = None,
 ) -> tuple[Event, ...]:  # fmt: skip
     """Write `drafts` behind the last event of `state`, in their order, all or none of them.
 
     Where the line forks there is no last event, and `behind` says which of its ends is built on. `recorded` is what the
     model's ledger reference holds (None: it does not exist yet); it is moved in the same transaction and only from
     there. `judge` sees the events when they are signed and nothing refers to them yet; what it raises stops them.
+    `enter` adds to the transaction what a signed log says of it (reference -> what it comes to hold).
     Raises StrataError when a key cannot sign, when the reason cannot be written, or when somebody else was faster;
     nothing is written then but objects that nothing refers to.
     """
@@ -79,6 +81,8 @@ def write_events(
     for event in events:
         changes.create(TAGS + event.tag, event.oid)
     changes.update(HEADS + state.model, events[-1].oid, recorded or repo.null_oid)
+    if enter is not None:
+        enter(changes, {**{TAGS + event.tag: event.oid for event in events}, HEADS + state.model: events[-1].oid})
     try:
         changes.commit()
     except RefConflict:

@@ -178,3 +178,42 @@ def test_trust_is_told_wherever_the_ledger_is_read(repo: RepositoryBuilder, keys
     assert json.loads(repo.strata("stages", "--format", "json").out)["trust"]["state"] == "trusted"
     assert "version 1 of the trust policy" in repo.strata("verify", "--require-trust").out
     assert "STR-P0" not in repo.strata("doctor", "--require-trust").out
+
+
+def test_commit_takes_what_the_policy_consists_of_and_nothing_else(repo: RepositoryBuilder, keys: Keys) -> None:
+    repo.install_hooks()
+    repo.write({".strata/trust/minutes.txt": "not yet\n", "notes.txt": "staged\n"})
+    repo.git("add", "notes.txt")
+    done = trust(repo, "init", "--name", "alice", "--key", keys.alice, "--commit")
+    assert "committed as" in done.out
+    assert "git add" not in done.err
+    assert changed(repo) == [".strata/trust/keys/alice.asc", POLICY]
+    value = shown(repo, "sign", "--key", keys.alice, "--commit")
+    assert value["committed"] == repo.head
+    assert changed(repo) == [f"{POLICY}.asc"]
+    trust(repo, "pin", value["digest"])
+    trust(repo, "add", "bob", "--key", keys.bob, "--commit")
+    assert changed(repo) == [".strata/trust/keys/bob.asc", POLICY, f"{POLICY}.asc"], "old signatures go with it"
+    trust(repo, "revoke", "bob", "--reason", "gone", "--commit")
+    keys.add("mallory")
+    trust(repo, "rotate", "bob", "--old", f"gpg:{keys.bob}", "--new", keys.fingerprint("mallory"), "--commit")
+    trust(repo, "remove", "bob", "--commit")
+    assert changed(repo) == [POLICY]
+    status = repo.git("status", "--porcelain").splitlines()
+    assert status == ["A  notes.txt", "?? .strata/trust/minutes.txt"]
+
+
+def test_a_hook_that_refuses_is_told(repo: RepositoryBuilder, keys: Keys) -> None:
+    hook = repo.path / ".git/hooks/pre-commit"
+    hook.write_text("#!/bin/sh\necho 'not today' >&2\nexit 1\n")
+    hook.chmod(0o755)
+    before = repo.head
+    answer = trust(repo, "init", "--name", "alice", "--key", keys.alice, "--commit", codes=(3,))
+    assert "not today" in answer.err
+    assert repo.head == before
+    assert (repo.path / POLICY).exists()
+
+
+def changed(repo: RepositoryBuilder) -> list[str]:
+    """The files of the last commit."""
+    return repo.git("show", "--name-only", "--format=", "HEAD").splitlines()

@@ -333,15 +333,16 @@ def test_a_scan_is_asked_of_whoever_promotes(court: Court) -> None:
 
 
 def test_a_policy_can_ask_for_statements_of_freshness(court: Court) -> None:
-    from strata_git.authoring.freshness import freshness_complaints
+    from strata_git.ledger.assurances import freshness_complaints
     from tests.support.artifacts import REPOSITORY
 
     court.enact("alice", freshness={"max_age_days": 7})
     court.promote("v1")
     repo = court.repo.repository()
-    told = freshness_complaints(repo, court.ledger(), repository=REPOSITORY, now=NOW)
+    ledger = court.ledger()
+    told = freshness_complaints(repo, ledger.state, ledger.trust, repository=REPOSITORY, now=NOW)
     repo.close()
-    assert [complaint.rule for complaint in told] == ["STR-P026"]
+    assert [complaint.rule for complaint in told] == ["STR-P027"]
     assert "of the last 7 days, and there is none" in told[0].message
 
 

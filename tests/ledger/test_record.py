@@ -10,15 +10,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strata_git.ledger import record as record_module
 from strata_git.ledger.record import (
     REASON_LIMIT,
+    SCHEMA,
     TRAILER,
     Record,
     RecordError,
     TagError,
+    check_fields,
     clean_reason,
     format_message,
     format_tag,
+    parse_canonical,
     parse_message,
     parse_record,
     parse_tag,
@@ -115,6 +119,46 @@ def test_a_message_has_exactly_one_record_in_its_last_line(broken) -> None:  # t
 def test_every_key_is_checked(changes: dict[str, object]) -> None:
     with pytest.raises(RecordError):
         parse_record(canonical_json({**record().as_json(), **changes}).decode())
+
+
+def slowly(text: str) -> Record | str:
+    """What the whole reader says, without the short way."""
+    try:
+        value = parse_canonical(text, SCHEMA)
+        check_fields(value, record_module._CHECKS, optional=record_module._OPTIONAL)
+    except RecordError as error:
+        return str(error)
+    plain = {name: value[key] for key, name in record_module._FIELDS.items() if key != "approvals"}
+    return Record(**plain, approvals=tuple(value["approvals"]), merges=tuple(value.get("merges", ())))
+
+
+def read(text: str) -> Record | str:
+    try:
+        return parse_record(text)
+    except RecordError as error:
+        return str(error)
+
+
+CHANGED = st.sampled_from([
+    {}, {"seq": 0}, {"seq": 999_999_999}, {"seq": 10**9}, {"seq": -1}, {"seq": True}, {"seq": 1.0}, {"origin": None},
+    {"origin": "staging"}, {"target": "prod"}, {"prev": None}, {"prev": "a" * 64}, {"prev": "A" * 40},
+    {"policy": "sha256:" + "0" * 64}, {"policy": ""}, {"approvals": ("a" * 40,)}, {"merges": ("b" * 40,)},
+    {"model": "a_b-c"}, {"model": "a--b"}, {"model": "\xe9"}, {"version": "v0"}, {"version": "v12"}, {"repo": "x"},
+])  # fmt: skip
+
+
+@given(st.lists(CHANGED, max_size=3), st.integers(0, 900), st.sampled_from(["", " ", "0", '"', "}", ",", "a", "\n"]))
+def test_the_short_way_reads_what_the_whole_reader_reads(changes: list[dict[str, object]], at: int, put: str) -> None:
+    changed = record()
+    for each in changes:
+        changed = replace(changed, **each)  # type: ignore[arg-type]
+    text = canonical_json(changed.as_json()).decode()
+    for told in (text, text[:at] + put + text[at:], text[:at] + put + text[at + 1 :]):
+        assert read(told) == slowly(told)
+
+
+def test_nearly_every_record_is_read_the_short_way() -> None:
+    assert record_module._USUAL.fullmatch(canonical_json(record().as_json()).decode())
 
 
 @pytest.mark.parametrize("key", sorted(record().as_json()))

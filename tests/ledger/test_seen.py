@@ -10,11 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from strata_git.authoring.freshness import LATEST, declare_fresh, freshness_complaints
+from strata_git.authoring.freshness import LATEST, declare_fresh
 from strata_git.authoring.marks import judge_marks
 from strata_git.authoring.publish import push
 from strata_git.authoring.sharing import fetch
 from strata_git.errors import StrataError
+from strata_git.ledger.assurances import freshness_complaints
 from strata_git.ledger.events import HEADS, read_ledger
 from strata_git.ledger.freshness import parse_freshness
 from strata_git.ledger.record import RecordError
@@ -163,7 +164,9 @@ def told(lab: Lab, *, days: float = 0) -> set[str]:
     try:
         at = NOW + timedelta(days=days)
         ledger = read_ledger(repo, repository=REPOSITORY, now=at)
-        return {each.rule for each in freshness_complaints(repo, ledger, repository=REPOSITORY, now=at)}
+        return {
+            each.rule for each in freshness_complaints(repo, ledger.state, ledger.trust, repository=REPOSITORY, now=at)
+        }
     finally:
         repo.close()
 

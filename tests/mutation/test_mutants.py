@@ -20,9 +20,10 @@ import pytest
 from tests.mutation.mutants import LEAST, Mutant
 from tests.mutation.mutants import MUTANTS as JUDGEMENT
 from tests.mutation.readers import READERS
+from tests.mutation.trust import TRUST
 
 ROOT = Path(__file__).parent.parent.parent
-MUTANTS = (*JUDGEMENT, *READERS)
+MUTANTS = (*JUDGEMENT, *READERS, *TRUST)
 FAILED = 1
 """pytest's exit code for tests that ran and failed; 2 and more are errors of collecting or of use."""
 TIMEOUT = 300
