@@ -19,7 +19,18 @@ from strata_git import config
 from strata_git.config import _KEYS as KEYS
 from strata_git.config import _LISTS as LISTS
 from strata_git.config import _OPEN as OPEN
-from strata_git.contracts import chain, dataset, experiment, model, pipeline, policy, prompt, run, service
+from strata_git.contracts import (
+    chain,
+    dataset,
+    experiment,
+    index_document,
+    model,
+    pipeline,
+    policy,
+    prompt,
+    run,
+    service,
+)
 from strata_git.contracts.base import whole
 from strata_git.load import dump_json
 
@@ -44,6 +55,8 @@ MODELS: dict[str, type[BaseModel]] = {
     "system": run.System,
     "trust-policy": policy.TrustPolicy,
 }
+ANSWERS: dict[str, type[BaseModel]] = {"index": index_document.IndexDocument}
+"""What commands write for programs; these schemas lie in a folder of their own, as no editor wants them."""
 SETTINGS = {
     ("repository",): "The identity of the repository, made once by `git strata init`; signed events carry it.",
     ("lfs",): "Whether payload of datasets, models and runs must be stored with Git LFS.",
@@ -79,7 +92,11 @@ class Generator(GenerateJsonSchema):
 def schemas() -> dict[str, bytes]:
     """File name -> bytes of every schema."""
     made = {name: _contract(contract) for name, contract in MODELS.items()} | {"settings": _settings()}
-    return {f"{name}.schema.json": dump_json(_headed(name, schema)) for name, schema in sorted(made.items())}
+    made |= {f"answers/{name}": _contract(contract) for name, contract in ANSWERS.items()}
+    return {
+        f"{name}.schema.json": dump_json(_headed(name.rpartition("/")[2], schema))
+        for name, schema in sorted(made.items())
+    }
 
 
 def _headed(name: str, schema: JsonSchemaValue) -> JsonSchemaValue:
@@ -181,10 +198,10 @@ def _settings() -> JsonSchemaValue:
 def main(arguments: list[str]) -> int:
     """Write the files, or with --check compare them; 1 when they differ."""
     wanted = schemas()
-    there = {path.name: path.read_bytes() for path in SCHEMAS.glob("*.json")}
+    there = {path.relative_to(SCHEMAS).as_posix(): path.read_bytes() for path in SCHEMAS.rglob("*.json")}
     if "--check" in arguments:
         return int(there != wanted)
-    SCHEMAS.mkdir(parents=True, exist_ok=True)
+    (SCHEMAS / "answers").mkdir(parents=True, exist_ok=True)
     for name in there.keys() - wanted.keys():
         (SCHEMAS / name).unlink()
     for name, data in wanted.items():

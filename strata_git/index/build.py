@@ -1,36 +1,30 @@
-"""From a repository to its index: one pass over history, the tree of one revision, and the ledger.
+"""From a repository to its index: the artifacts of one revision, its history, and the ledger.
 
 Everything is read from git objects and references, so a bare clone without a cache or Git LFS bytes gives the same.
-What is kept from one build to the next are the verdicts of `doctor`, by tree id; losing them costs time only.
+What is kept from one build to the next (`store`, and the verdicts of `doctor`) costs time only when it is lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
 
-from strata_git.checks.engine import Judgement, judge_links
-from strata_git.checks.finding import Finding
-from strata_git.contracts.layout import Artifact
-from strata_git.doctor.cache import Cache
-from strata_git.doctor.judge import open_cache, require_commit
-from strata_git.doctor.judgements import judgements
-from strata_git.doctor.settings import settings_of
-from strata_git.doctor.signatures import signature_facts
-from strata_git.doctor.subject import commit_subject
-from strata_git.index.origins import Origins, read_origins
-from strata_git.index.records import ArtifactRecord, Index, Removed, Signature, model_file, record_of
-from strata_git.index.stages import Stages, read_stages
+from strata_git.index.lazy import Case, LazyIndex, Progress, order
+from strata_git.index.records import Index
+from strata_git.index.slots import Slots
 from strata_git.index.stale import clear_stale
-from strata_git.index.vouch import Verifier, claimed_signers, signer
-from strata_git.integrity.checksums import SIZE_LIMIT, ChecksumError, parse
-from strata_git.integrity.signer import SignatureVerdict
+from strata_git.index.store import PLACE, Store
+from strata_git.ledger.remembered import answer_key
 from strata_git.repo.command import Repository
-from strata_git.repo.history import is_shallow
-from strata_git.repo.objects import TooLarge
 
-Progress = Callable[[int], None]
-CACHE = "verdicts.sqlite"
+if TYPE_CHECKING:
+    from strata_git.doctor.cache import Cache
+    from strata_git.index.stages import Stages
+    from strata_git.index.vouch import Verifier
+
+__all__ = ["build", "order"]
+VERDICTS = "verdicts.sqlite"
 
 
 def build(
@@ -39,111 +33,59 @@ def build(
     verifier: Verifier | None = None,
     *,
     fresh: bool = False,
+    moment: int | None = None,
     progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> Index:
-    """The index at `revision`: its artifacts, what the history before it removed, and the ledger as it is now.
+    """The index at `revision`: its artifacts, what the history before it removed, what is elsewhere, and the ledger.
 
-    A revision of the past shows the artifacts of then with the stages of today: stages are events of their own and
-    say when they happened. Signatures of artifacts are checked with gpg, those of commits are only claimed (`describe`
-    checks them). With `fresh`, artifacts are judged again whatever is remembered of them. Raises StrataError when there
-    is no such revision. A repository without a commit gives an empty index.
+    Nothing but the revision is read before it is asked for. A revision of the past shows the artifacts of then with the
+    stages of today, or with those of `moment` (Unix time). Signatures of artifacts and events are checked, by
+    `verifier` where one is given; those of commits are only claimed (`describe` checks them). With `fresh`, all that is
+    remembered is forgotten first. `progress` is told how many commits were read or artifacts judged, `tell` one
+    sentence when what was stored is of no use. Raises StrataError when there is no such revision. A repository without
+    a commit gives an empty index.
     """
-    if revision == "HEAD" and repo.head() is None:
-        return Index()
-    commit = require_commit(repo, revision)
+    commit = repo.head() if revision == "HEAD" else repo.resolve(revision)
+    if commit is None:
+        if revision == "HEAD":
+            return Index()
+        from strata_git.doctor.judge import require_commit
+
+        commit = require_commit(repo, revision)
     clear_stale(repo)
-    case = _judge(repo, commit, fresh, progress)
-    records = [_record(repo, case, artifact) for artifact in case.judged]
-    origins = read_origins(repo, commit, [record.code.commit for record in records if record.code])
-    stages = read_stages(repo, verifier, repository=case.repository)
-    removed = sorted((artifact for artifact in origins.first if artifact not in case.judged), key=order)
-    coded = {record.code.commit for record in records if record.code}
-    return Index(
-        commit,
-        artifacts=tuple(
-            _placed(record, origins, stages) for record in sorted(records, key=lambda r: order(r.artifact))
-        ),
-        removed=tuple(Removed(artifact, origins.introduced(artifact)) for artifact in removed),
-        events=stages.events,
-        findings=_judge_links(case.judged, removed),
-        complaints=stages.complaints,
-        commits={oid: origins.commits[oid] for oid in sorted(coded & origins.commits.keys())},
-        shallow=is_shallow(repo),
-    )
+    store = Store(repo.cache_dir / PLACE, tell)
+    if fresh:
+        store.clear()
+    state = partial(_state, repo, commit, moment)
+    slots = Slots(store, state() if verifier is None else "", state)
+    stages = partial(_stages, repo, verifier, moment)
+    return LazyIndex(case=Case(repo, commit, store, slots, _verdicts(repo, fresh), stages, progress))
 
 
-def order(artifact: Artifact) -> tuple[str, str, int]:
-    """How artifacts are listed: by kind and name, versions by number."""
-    return artifact.kind, artifact.name, artifact.number
+def _state(repo: Repository, commit: str, moment: int | None) -> str:
+    """All that the answers of an index follow from, as one short text."""
+    from strata_git.checks.catalog import RULESET
+
+    return answer_key(repo, ["index", commit, RULESET, "" if moment is None else str(moment)])
 
 
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """The artifacts of a tree by their tree ids, what was judged of them, who signed them, and the workspace's UUID."""
+def _stages(repo: Repository, verifier: Verifier | None, moment: int | None, workspace: Callable[[], str]) -> Stages:
+    from strata_git.index.stages import Stages, may_have_events, read_stages
 
-    trees: Mapping[Artifact, str]
-    judged: Mapping[Artifact, Judgement]
-    signers: Mapping[Artifact, tuple[Signature, ...]]
-    repository: str
+    if not may_have_events(repo):  # most of what a ledger needs is dear to load
+        return Stages()
+    return read_stages(repo, verifier, repository=workspace(), moment=moment)
 
 
-def _judge(repo: Repository, commit: str, fresh: bool, progress: Progress | None) -> _Case:
-    """Judge and verify; both are remembered from before where possible."""
-    subject = commit_subject(repo, commit)
-    cache = _Unread(repo.cache_dir / CACHE) if fresh else open_cache(repo)
-    try:
-        judged, _ = judgements(subject, subject.artifacts, cache, progress)
-        settings = settings_of(subject, cache)
-        facts = signature_facts(repo, judged, cache, repository=settings.repository)
-    finally:
-        cache.close()
-    signers = {artifact: _signers(*fact) for artifact, fact in facts.items()}
-    return _Case(subject.artifacts, judged, signers, settings.repository)
+def _verdicts(repo: Repository, fresh: bool) -> Callable[[], Cache]:
+    """Who opens the remembered verdicts; those that are `fresh` believe nothing that was remembered before."""
+    own: set[str] = set()
 
+    def opened() -> Cache:
+        from strata_git.index.verdicts import Cache, Unread
 
-class _Unread(Cache):
-    """The verdict cache, written and not believed."""
+        place = repo.cache_dir / VERDICTS
+        return Unread(place, own) if fresh else Cache(place)
 
-    def get(self, keys: Iterable[str]) -> dict[str, object]:  # noqa: ARG002 - nothing is known, whatever is asked
-        """Nothing."""
-        return {}
-
-
-def _signers(armored: bytes, verdicts: Sequence[SignatureVerdict] | None) -> tuple[Signature, ...]:
-    return claimed_signers(armored) if verdicts is None else tuple(signer(verdict) for verdict in verdicts)
-
-
-def _judge_links(judged: Mapping[Artifact, Judgement], removed: Iterable[Artifact]) -> tuple[Finding, ...]:
-    summaries = {artifact.reference: judgement.summary for artifact, judgement in judged.items()}
-    return judge_links(summaries, removed={artifact.reference for artifact in removed})
-
-
-def _record(repo: Repository, case: _Case, artifact: Artifact) -> ArtifactRecord:
-    """The record, with its signers and what only a model's CHECKSUMS.txt tells."""
-    judgement = case.judged[artifact]
-    record = record_of(artifact, case.trees[artifact], judgement)
-    record = replace(record, signers=case.signers.get(artifact, ()))
-    if artifact.kind != "model" or record.checksums_oid is None:
-        return record
-    try:
-        sums = _sums(repo.objects.read(record.checksums_oid, SIZE_LIMIT)[1])
-    except (KeyError, TooLarge):
-        return record
-    return replace(record, file=model_file(judgement.summary, sums))
-
-
-def _sums(data: bytes) -> Mapping[str, str]:
-    try:
-        return parse(data)
-    except ChecksumError:
-        return {}
-
-
-def _placed(record: ArtifactRecord, origins: Origins, stages: Stages) -> ArtifactRecord:
-    """`record` in its history and its stages."""
-    return replace(
-        record,
-        introduced=origins.introduced(record.artifact),
-        boundary=origins.cut(record.artifact),
-        stages=(stages.placed[record.artifact],) if record.artifact in stages.placed else (),
-    )
+    return opened

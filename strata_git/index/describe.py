@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from strata_git.contracts.tree import REGULAR, relative
-from strata_git.index.lineage import Lineage, trace, used_by
+from strata_git.index.lineage import Lineage, trace
 from strata_git.index.records import Description, FileRecord, Index
 from strata_git.index.select import select
 from strata_git.index.vouch import Verifier, vouched
@@ -21,16 +21,18 @@ def describe(repo: Repository, index: Index, reference: str, verifier: Verifier 
         record,
         tuple(_files(tree, record.artifact.path)),
         tuple(event for event in index.events if event.model == record.artifact),
-        used_by(index, record.reference),
+        tuple(sorted(one.reference for one in index.citing(record.reference))),
         index.revision,
     )
 
 
 def lineage_of(
-    repo: Repository, index: Index, reference: str, verifier: Verifier | None = None, *, descendants: bool = False
-) -> Lineage:
-    """Where the artifact that `reference` means comes from, every signature on the way checked."""
-    lineage = trace(index, select(index, reference), reference, descendants=descendants)
+    repo: Repository, index: Index, reference: str, verifier: Verifier | None = None, *, ancestors: bool = True,
+    descendants: bool = False,
+) -> Lineage:  # fmt: skip
+    """Where the artifact that `reference` means comes from (and, with `descendants`, what came of it), every signature
+    on the way checked."""
+    lineage = trace(index, select(index, reference), reference, ancestors=ancestors, descendants=descendants)
     nodes = tuple(
         node if node.record is None else replace(node, record=vouched(repo, node.record, verifier))
         for node in lineage.nodes

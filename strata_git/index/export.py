@@ -22,6 +22,7 @@ def index_document(index: Index) -> Plain:
         "shallow": index.shallow,
         "counts": counts(index.artifacts),
         "artifacts": [_artifact(record) for record in index.artifacts],
+        "elsewhere": [_artifact(record) for record in index.elsewhere],
         "removed": [_removed(gone) for gone in index.removed],
         "stages": [_event(event) for event in index.events],
         "edges": [_edge(edge) for edge in edges_of(index)],

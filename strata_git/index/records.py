@@ -8,11 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
-from strata_git.checks.engine import Judgement
-from strata_git.checks.finding import Finding
 from strata_git.checks.plain import dig, items, mapping, number, numbers, text
 from strata_git.contracts.layout import Artifact
+
+if TYPE_CHECKING:
+    from strata_git.checks.engine import Judgement
+    from strata_git.checks.finding import Finding
 
 UNVERIFIED = "unverified"
 """The status of a signature that nobody has checked yet."""
@@ -154,9 +157,17 @@ class Index:
     commits: Mapping[str, Introduction] = field(default_factory=dict)
     shallow: bool = False
 
+    def held(self) -> tuple[Artifact, ...]:
+        """The artifacts of the revision, in order; no record is read for it."""
+        return tuple(record.artifact for record in self.artifacts)
+
     def get(self, reference: str) -> ArtifactRecord | None:
         """The record of exactly `reference`."""
         return next((record for record in self.artifacts if record.reference == reference), None)
+
+    def named(self, name: str) -> tuple[ArtifactRecord, ...]:
+        """The records of one name, of whatever kind, in order."""
+        return tuple(record for record in self.artifacts if record.artifact.name == name)
 
     def of_kind(self, kind: str) -> tuple[ArtifactRecord, ...]:
         """The records of one kind (`dataset`, `run`, `model`, ...), in order."""

@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from strata_git.checks.finding import Finding
 from strata_git.contracts.layout import STAGES, Artifact
 from strata_git.index.records import StageRecord
-from strata_git.index.vouch import Verifier, signer
 from strata_git.repo.command import Repository
 
 if TYPE_CHECKING:
+    from strata_git.checks.finding import Finding
+    from strata_git.index.vouch import Verifier
     from strata_git.ledger.event import Event
     from strata_git.ledger.state import LedgerState, ModelState
 
@@ -27,15 +27,30 @@ class Stages:
     complaints: Mapping[str, tuple[Finding, ...]] = field(default_factory=dict)
 
 
-def read_stages(repo: Repository, verifier: Verifier | None = None, *, repository: str = "") -> Stages:
+def read_stages(
+    repo: Repository, verifier: Verifier | None = None, *, repository: str = "", moment: int | None = None
+) -> Stages:
     """What the ledger of `repo` says now, whatever revision is looked at; `repository` is the UUID events must name.
 
-    Without `verifier` the user's own keys judge. Raises StrataError where there are events and no gpg to verify them.
+    With `moment` (Unix time) what it said then, going by the dates that events claim. Without `verifier` the user's own
+    keys judge. Raises StrataError where there are events and no gpg to verify them.
     """
     from strata_git.ledger.events import read_ledger
 
     ledger = read_ledger(repo, verifier, repository=repository)
-    return stages_of(ledger.state, [finding for finding in ledger.trust.findings if finding.severity != "info"])
+    state = ledger.state
+    if moment is not None:
+        from strata_git.ledger.past import until
+
+        state = until(state, moment)
+    return stages_of(state, [finding for finding in ledger.trust.findings if finding.severity != "info"])
+
+
+def may_have_events(repo: Repository) -> bool:
+    """Whether there is anything for a ledger to tell of: a tag, a line's head, an approval, or events seen before."""
+    if (repo.common_dir / "strata" / "seen.json").exists():
+        return True
+    return bool(repo.git("for-each-ref", "--count=1", "--format=%(refname)", "refs/tags/", "refs/strata/"))
 
 
 def stages_of(state: LedgerState, doubts: Sequence[Finding] = ()) -> Stages:
@@ -52,6 +67,9 @@ def stages_of(state: LedgerState, doubts: Sequence[Finding] = ()) -> Stages:
 
 
 def _events(model: ModelState) -> Iterator[StageRecord]:
+    from strata_git.index.vouch import signer
+    from strata_git.integrity.signer import foremost
+
     wrong = {complaint.tag for complaint in model.complaints if complaint.severity == "error"}
     for event in model.events:
         record = event.record
@@ -68,7 +86,7 @@ def _events(model: ModelState) -> Iterator[StageRecord]:
             commit=event.target,
             date=_date(event),
             digest=record.digest if record else None,
-            signature=signer(event.signatures[0]) if event.signatures else None,
+            signature=signer(foremost(event.signatures)) if event.signatures else None,
             sound=event.tag not in wrong,
             current=where is not None and where.since.oid == event.oid and where.stage == stage,
             reason=event.reason,

@@ -11,6 +11,7 @@ from strata_git.index.build import build
 from strata_git.index.describe import describe
 from strata_git.index.export import index_document
 from strata_git.index.records import UNVERIFIED, Signature
+from strata_git.index.store import PLACE
 from strata_git.integrity.gpg import Gpg
 from tests.index.opening import indexed, introduced, opened
 from tests.support.fixtures import Builder
@@ -83,6 +84,7 @@ def test_a_rebuild_does_not_believe_the_cache(builder: Builder) -> None:
     told = json.dumps(cache.get(keys))
     cache.put(json.loads(told.replace("The dataset iris.", "Forged.")))
     cache.close()
+    (opened(repo).cache_dir / PLACE).unlink()
     assert "Forged." in str(index_document(indexed(repo)))
     assert index_document(build(opened(repo), fresh=True)) == true
     assert index_document(indexed(repo)) == true
