@@ -76,13 +76,15 @@ class Lineage:
         raise KeyError(identity)
 
 
-def trace(index: Index, target: ArtifactRecord, reference: str = "", *, descendants: bool = False) -> Lineage:
+def trace(
+    index: Index, target: ArtifactRecord, reference: str = "", *, ancestors: bool = True, descendants: bool = False
+) -> Lineage:
     """All that went into `target` (and, with `descendants`, all that it went into), with the stages of its models.
 
     `reference` is the name under which it was asked for. Broken edges are findings: `exit_code` of these is 2.
     """
     edges = edges_of(index)
-    way = _reach(edges, target.reference, backwards=True)
+    way = _reach(edges, target.reference, backwards=True) if ancestors else {target.reference}
     if descendants:
         way |= _reach(edges, target.reference, backwards=False)
     way |= {edge.target for edge in edges if edge.relation == "stage" and edge.source in way}

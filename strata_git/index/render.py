@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from strata_git.index.export import counts
 from strata_git.index.lineage import Edge, Lineage, Node
@@ -25,6 +25,17 @@ _VERBS = {
     "dataset": "trained on",
     "parent": "derived from",
     "use": "uses",
+}
+_METRICS = 4
+"""Metrics that a line of a list tells."""
+_DOWN = {
+    "input": "read by",
+    "prompt": "asked in",
+    "code": "ran in",
+    "output": "made",
+    "dataset": "trained",
+    "parent": "became",
+    "use": "used by",
 }
 HEADS: dict[str, tuple[str, ...]] = {
     "dataset": ("DATASET", "CREATED", "FILES", "BYTES", "CONTENT", "DESCRIPTION"),
@@ -79,33 +90,33 @@ def artifact_text(description: Description) -> str:
     return "\n".join(lines)
 
 
-def lineage_text(lineage: Lineage) -> str:
-    """The way back from the artifact, as a tree; what was told once is not told again."""
+def lineage_text(lineage: Lineage, *, down: bool = False) -> str:
+    """The way back from the artifact (`down`: what came of it), as a tree; what was told once is not told again."""
     nodes = {node.id: node for node in lineage.nodes}
-    sources: dict[str, list[Edge]] = {}
+    steps: dict[str, list[Edge]] = {}
     events: dict[str, list[StageRecord]] = {}
     for edge in lineage.edges:
         event = nodes[edge.target].event
         if event is not None:
             events.setdefault(edge.source, []).append(event)
         else:
-            sources.setdefault(edge.target, []).append(edge)
+            steps.setdefault(edge.source if down else edge.target, []).append(edge)
     lines: list[str] = []
     told: set[str] = set()
     waiting: list[tuple[Edge | None, str, str, str]] = [(None, lineage.target.reference, "", "")]
     while waiting:  # no recursion: a chain of parents may be longer than the stack
         step, name, first, rest = waiting.pop()
-        again = name in told and name in sources
-        lines.append(first + _title(nodes[name], step) + ("  (see above)" if again else ""))
+        again = name in told and name in steps
+        lines.append(first + _title(nodes[name], step, _DOWN if down else _VERBS) + ("  (see above)" if again else ""))
         if name in told:
             continue
         told.add(name)
-        below = sources.get(name, [])
+        below = steps.get(name, [])
         bar = "│  " if below else "   "
         lines += [f"{rest}{bar}{fact}" for fact in _node_facts(nodes[name], events.get(name, ()))]
         branches = [("└─ ", "   "), *[("├─ ", "│  ")] * (len(below) - 1)] if below else []
         for one, (turn, go) in zip(reversed(below), branches, strict=True):
-            waiting.append((one, one.source, rest + turn, rest + go))
+            waiting.append((one, one.target if down else one.source, rest + turn, rest + go))
     return "\n".join(lines)
 
 
@@ -153,7 +164,7 @@ def _node_facts(node: Node, events: Sequence[StageRecord]) -> Iterator[str]:
         yield _event(event)
 
 
-def _title(node: Node, edge: Edge | None) -> str:
+def _title(node: Node, edge: Edge | None, verbs: Mapping[str, str]) -> str:
     title = f"commit {node.id}" if node.kind == "commit" else node.id
     if node.record is not None and node.record.status:
         title += f" ({node.record.status})"
@@ -164,7 +175,7 @@ def _title(node: Node, edge: Edge | None) -> str:
     told = {True: ", as recorded", False: ", NOT AS RECORDED", None: ""}[edge.matches]
     if node.state == "missing" or edge.relation == "code":
         told = ""
-    return f"{_VERBS[edge.relation]} {title}{told}"
+    return f"{verbs[edge.relation]} {title}{told}"
 
 
 def _event(event: StageRecord) -> str:
@@ -194,6 +205,13 @@ def _code(record: ArtifactRecord) -> str:
     return record.code.commit + (" with uncommitted changes" if record.code.dirty else "")
 
 
+def _metrics(record: ArtifactRecord) -> str:
+    """The first metrics, those on test data before others, and how many more there are."""
+    names = sorted(record.metrics, key=lambda name: (not name.startswith("test"), name))
+    told = [f"{name}={record.metrics[name]:.6g}" for name in names[:_METRICS]]
+    return " ".join([*told, f"+{len(names) - _METRICS} more"] if len(names) > _METRICS else told)
+
+
 def _cell(record: ArtifactRecord, head: str) -> str:
     signers = [signature.user or signature.fingerprint for signature in record.signers if signature.status == "good"]
     cells = {
@@ -203,7 +221,7 @@ def _cell(record: ArtifactRecord, head: str) -> str:
         "STAGE": ", ".join(record.stages),
         "RUN": record.run or record.reference,
         "CODE": _code(record)[:12],
-        "METRICS": " ".join(f"{name}={value:.6g}" for name, value in record.metrics.items()),
+        "METRICS": _metrics(record),
         "SIGNED": ", ".join(signers) or ("no" if not record.signers else record.signers[0].status),
         "FILES": str(record.files),
         "BYTES": f"{record.bytes:,}",

@@ -24,7 +24,7 @@ def select(index: Index, text: str) -> ArtifactRecord:
         raise StrataError(
             f"'{printable(text)}' is no reference: {printable(str(error))}.", hint=_near(index, text)
         ) from None
-    fitting = [record for record in index.artifacts if _fits(record, reference)]
+    fitting = [record for record in index.named(reference.name) if _fits(record, reference)]
     if len(fitting) == 1:
         return fitting[0]
     if fitting:
@@ -32,6 +32,32 @@ def select(index: Index, text: str) -> ArtifactRecord:
             f"'{printable(text)}' is ambiguous: {_told(fitting)}.", hint="Say which one, with its kind and version."
         )
     raise _nothing(index, text, reference)
+
+
+def select_anywhere(index: Index, text: str) -> ArtifactRecord:
+    """As `select`; what the revision lacks is looked for on other branches and in what was removed.
+
+    Raises StrataError where that has several contents under the one name, too.
+    """
+    try:
+        return select(index, text)
+    except StrataError:
+        try:
+            reference = parse_reference(text)
+        except ValueError:
+            reference = None
+        if reference is None or any(_fits(record, reference) for record in index.named(reference.name)):
+            raise  # what is meant is here, and more than one thing
+        fitting = [record for record in index.elsewhere if _fits(record, reference)]
+        if len(fitting) == 1:
+            return fitting[0]
+        if fitting and len({record.reference for record in fitting}) == 1:
+            commits = ", ".join(one.introduced.commit[:12] for one in fitting if one.introduced)
+            raise StrataError(
+                f"{fitting[0].reference} has {len(fitting)} contents, none of them in this revision.",
+                hint=f"Say at which revision, with --at: {commits}",
+            ) from None
+        raise
 
 
 def records_of(index: Index, kind: str) -> tuple[ArtifactRecord, ...]:
