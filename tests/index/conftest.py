@@ -6,7 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.index.federating import asked, data, desk, template, train
 from tests.index.opening import close_all
+
+__all__ = ["asked", "data", "desk", "template", "train"]
 
 
 @pytest.fixture(autouse=True)
