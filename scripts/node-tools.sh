@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Installs the hook managers that come by npm (requirements/node), pinned by version and integrity, for the heavy tests.
+# Installs what comes by npm (requirements/node: hook managers, what drives and judges pages in a browser), pinned by
+# version and integrity, for the heavy tests.
 # They end up in .tools/node/node_modules/.bin.  Usage: scripts/node-tools.sh
 set -eu
 cd "$(dirname "$0")/.."

@@ -1,11 +1,12 @@
 #!/bin/sh
-# The main job on real data, in a throwaway repository: dataset, run, model, signature, promotion, lineage; then a
-# tampered clone, and how that is refused. Needs `git-strata` with the extras runs and sklearn on PATH.
+# The main job on real data, in a throwaway repository: dataset, run, model, signature, promotion, lineage, dashboard;
+# then a tampered clone, and how that is refused. Needs `git-strata` with the extras runs, sklearn and
+# dashboard on PATH.
 #
 #   examples/breast_cancer/demo.sh DIR
 #
-# Everything it makes is below DIR: data/ (the CSV files), workspace/ (the repository), tampered/ (the second clone),
-# keys/ (the keyring of its signer).
+# Everything it makes is below DIR: data/ (the CSV files), workspace/ (the repository), dashboard/ (pages to look at),
+# tampered/ (the second clone), keys/ (the keyring of its signer).
 set -eu
 
 here=$(cd "$(dirname "$0")" && pwd)
@@ -109,6 +110,9 @@ step "Anybody can check it with stock tools"
 tag=$(git tag --list 'tumour#production#*' | sort -t '#' -k 3n | tail -n 1)
 run git verify-tag "$tag"
 
+step "All of it as pages to look at, without a server"
+run git strata dashboard --static "$dir/dashboard" --title 'Tumour diagnosis'
+
 step "A second clone, in which somebody changes one byte of the released data"
 git init --quiet --bare "$dir/server.git"
 git remote add origin "file://$dir/server.git"
@@ -131,6 +135,7 @@ refused git push --quiet origin HEAD:refs/heads/main
 cat <<TEXT
 
 == Done. Everything is below $dir
+  open $dir/dashboard/index.html      (datasets, runs, models, lineage, promotions; needs no server)
   export GNUPGHOME=$dir/keys      (copy it to a short path if gpg complains)
   cd $dir/workspace
   git strata list models

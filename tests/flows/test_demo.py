@@ -16,6 +16,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.builder import RepositoryBuilder
 from tests.support.environment import sealed, short_directory, stop_agents
 
 ROOT = Path(__file__).parent.parent.parent
@@ -96,8 +97,8 @@ def place(demo: Demo, request: pytest.FixtureRequest, tmp_path_factory: pytest.T
 
 
 @pytest.mark.heavy
-def test_the_demo_needs_no_route(tmp_path: Path, hermetic: dict[str, str]) -> None:
-    """In a network namespace of its own, where not even loopback is up."""
+def test_the_demo_needs_no_route_and_its_dashboard_is_clicked_through(tmp_path: Path, hermetic: dict[str, str]) -> None:
+    """In a network namespace of its own, where not even loopback is up; then its pages in a real browser."""
     script = ROOT / "examples" / "breast_cancer" / "demo.sh"
     alone = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
     done = subprocess.run(
@@ -108,6 +109,23 @@ def test_the_demo_needs_no_route(tmp_path: Path, hermetic: dict[str, str]) -> No
         check=False,
     )
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
+    click_through(tmp_path / "made", hermetic)
+
+
+def click_through(made: Path, environ: dict[str, str]) -> None:
+    """From the overview to the model in production, its run and its data, as files and live."""
+    from tests.dashboard.browser import drive, strangers
+    from tests.dashboard.serving import serving
+    from tests.dashboard.test_browser import WAY
+
+    shutil.copytree(made / "keys", environ["GNUPGHOME"], dirs_exist_ok=True)  # without them nobody is in production
+    files = (made / "dashboard").as_uri()
+    with serving(RepositoryBuilder(made / "workspace", environ)) as live:
+        homes = (files, live.url)
+        told = drive([{"url": f"{home}/index.html", "actions": WAY} for home in homes], environ)
+    for home, one in zip(homes, told, strict=True):
+        assert (one["url"], one["heading"]) == (f"{home}/datasets/breast-cancer/v1.html", "breast-cancer@v1")
+        assert (one["complaints"], one["dialogs"], strangers(one, home)) == ([], [], [])
 
 
 def test_there_is_a_dataset_two_runs_and_two_versions(place: Path) -> None:
@@ -208,6 +226,20 @@ def test_lineage_is_the_same_from_a_bare_clone(demo: Demo, tmp_path: Path) -> No
     here = demo.run("git", "strata", "lineage", "tumour@production", "--format", "json")
     assert not (bare / "lfs").exists()
     assert demo.run("git-strata", "lineage", "tumour@production", "--format", "json", cwd=bare) == here
+
+
+def test_the_dashboard_shows_what_was_made(demo: Demo) -> None:
+    pages = demo.path / "dashboard"
+    first = (pages / "index.html").read_text()
+    assert "tumour@v2" in first
+    for name in ("models/tumour/v1.html", "models/tumour/v2.html", "datasets/breast-cancer/v1.html"):
+        assert (pages / name).is_file(), name
+    assert len(list((pages / "runs").glob("run-*-00?.html"))) == 2
+    assert len(list((pages / "pictures").glob("*.png"))) >= 2  # the run's own plots
+    model = (pages / "models/tumour/v2.html").read_text()
+    assert "Ada Signer" in model
+    assert ">valid<" in model
+    assert str(demo.path / "dashboard" / "index.html") in demo.out
 
 
 def test_the_tampered_clone_was_refused_at_every_door(demo: Demo) -> None:

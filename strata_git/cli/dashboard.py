@@ -1,0 +1,89 @@
+"""`git strata dashboard`: the repository as pages to look at, written to a directory or served on this machine."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import click
+
+from strata_git.cli.output import note, out
+from strata_git.cli.session import Session
+
+PORT = 8765
+
+
+@click.command()
+@click.option(
+    "--static", "directory", type=click.Path(file_okay=False, path_type=Path),
+    help="Write the pages below this directory and end; they need no server.",
+)  # fmt: skip
+@click.option("--port", type=click.IntRange(0, 65535), default=PORT, show_default=True,
+              help="Where to listen on 127.0.0.1; 0 takes a free port.")  # fmt: skip
+@click.option("--open", "opened", is_flag=True, help="Open the first page in the browser.")
+@click.option("--title", default="", help="What the pages are headed by; the directory's name when not given.")
+@click.option(
+    "--at", "revision", default="HEAD", show_default=True, help="Artifacts as of this commit; stages as they are now."
+)
+@click.pass_obj
+def command(session: Session, directory: Path | None, port: int, opened: bool, title: str, revision: str) -> None:
+    """Show datasets, runs, models, lineage, promotions and findings as web pages.
+
+    With --static the pages are files that work without a server; without it they are served, and follow the repository.
+    """
+    if directory is not None:
+        _write(session, session.cwd / directory, title, revision, opened)
+    else:
+        _serve(session, port, title, revision, opened)
+
+
+def _write(session: Session, directory: Path, title: str, revision: str, opened: bool) -> None:
+    from strata_git.dashboard.reading import Reader
+    from strata_git.dashboard.site import Site
+    from strata_git.dashboard.static import claim, write_site
+    from strata_git.integrity.gpg import Gpg
+
+    repo = session.repository()
+    claim(directory)  # before anything is read: a directory that is not ours is refused at once
+    site = Site(Reader(repo, revision, Gpg(None, environ=session.environ), title=title))
+    written = write_site(site, directory, _counting(len(site.files)))
+    out(f"{written.files} files, {written.changed} changed, {written.removed} removed")
+    first = directory / "index.html"
+    out(f"open {first}")
+    if opened:
+        click.launch(first.as_uri())
+
+
+def _counting(total: int) -> Callable[[int], None] | None:
+    """Tells how far it got, on one line, where somebody looks on."""
+    if not sys.stderr.isatty():
+        return None
+    done = 0
+
+    def step(count: int) -> None:
+        nonlocal done
+        done += count
+        if done % 100 == 0 or done == total:
+            click.echo(f"\r{done} of {total} pages", err=True, nl=done == total)
+
+    return step
+
+
+def _serve(session: Session, port: int, title: str, revision: str, opened: bool) -> None:
+    from strata_git.dashboard.server import Live, listen, serve
+    from strata_git.doctor.judge import require_commit
+    from strata_git.integrity.gpg import Gpg
+
+    repo = session.repository()
+    if revision != "HEAD":
+        require_commit(repo, revision)
+    listening = listen(port)
+
+    def ready(address: str) -> None:
+        out(f"ready {address}")
+        note("Ctrl-C ends it.")
+        if opened:
+            click.launch(address)
+
+    serve(Live(repo, revision, Gpg(None, environ=session.environ), title), listening, ready)

@@ -1,0 +1,35 @@
+"""The picture of the whole: from data and code over runs to models and services. Pure."""
+
+from __future__ import annotations
+
+from strata_git.dashboard.drawing import picture
+from strata_git.dashboard.graph import everything
+from strata_git.dashboard.html import e
+from strata_git.dashboard.page import Page
+from strata_git.dashboard.parts import command, section
+from strata_git.dashboard.snapshot import Snapshot
+from strata_git.dashboard.words import counted
+
+PATH = "lineage.html"
+_COMMAND = "git strata lineage MODEL@production"
+
+
+def lineage(snapshot: Snapshot) -> Page:
+    """All that is connected, or as much as can be drawn around what is in production."""
+    models = snapshot.index.of_kind("model")
+    first = [r.reference for r in models if "production" in r.stages]
+    first += [r.reference for r in models if "staging" in r.stages]
+    latest = [r.reference for r in reversed(models)]
+    services = [r.reference for r in snapshot.index.of_kind("service")]
+    nodes, cut_off = everything(snapshot.graph, list(dict.fromkeys([*first, *latest, *services])))
+    if not nodes:
+        told = e("p", "Nothing refers to anything yet: runs name their data, models their run.", class_="empty")
+        return Page(PATH, "Lineage", "lineage", (told,))
+    lead = counted(len(snapshot.graph.edges), "connection")
+    if cut_off:
+        lead += ". Drawn is what models and services came from; every artifact's own page shows its surroundings."
+    body = (
+        picture(snapshot, PATH, nodes),
+        section("Check it yourself", command(_COMMAND, "The same in a terminal, with digests"), id_="check"),
+    )
+    return Page(PATH, "Lineage", "lineage", body, lead)
