@@ -1,0 +1,1 @@
+"""Repositories of GTO's own kind, made anew."""
