@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import commits, doctor, frameworks, integrity, pointers
+from benchmarks import commits, doctor, frameworks, index, integrity, pointers, stages
 from benchmarks.measure import Goal, Outcome, Samples, judged, plain
 from benchmarks.report import table
 from benchmarks.repositories import Place, create
 
-ROWS = ("commit", "growth", "gate", "frameworks", "doctor", "pointers", "hash", "verify")
+ROWS = ("commit", "growth", "gate", "frameworks", "doctor", "pointers", "hash", "verify", "stages", "bulk", "index")
 STORED = 15_000
 """Files that Git LFS stores, in the row of pointers."""
 
@@ -65,6 +65,14 @@ def measured(base: Path, rows: Sequence[str], scale: Scale, dvc: str | None) -> 
         done.append(Row.of("hash", integrity.hashing(base, rounds, quick=quick), integrity.HASH_GOALS))
     if "verify" in rows and (tool := integrity.model_signing()):
         done.append(Row.of("verify", integrity.verifying(base, rounds, tool, quick=quick), integrity.VERIFY_GOALS))
+    if "stages" in rows and (gto := stages.gto_program()):
+        done.append(Row.of("stages", stages.stages(base / "s", rounds, gto, quick=quick), stages.GOALS))
+    if "index" in rows:
+        samples, peak = index.growing(base / "i", scale.artifacts, rounds, stages.gto_program(), dvc)
+        done.append(Row.of(index.told(samples, peak, scale.artifacts), samples, index.GOALS))
+    if "bulk" in rows:
+        files = commits.BULK // 40 if quick else commits.BULK
+        done.append(Row.of("bulk", commits.bulk(create(base, "bulk", 2, 2), files, rounds), commits.BULK_GOALS))
     if "frameworks" in rows:
         beside = create(base, "beside", 10, 10)
         done.append(Row.of("frameworks", frameworks.beside(beside, scale.rounds), frameworks.GOALS))

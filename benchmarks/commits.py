@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from benchmarks.measure import Contender, Goal, Sample, Samples, interleaved
-from benchmarks.repositories import Place, version
+from benchmarks.repositories import FILES, Place, version
 
 BARE = ("-c", "core.hooksPath=/dev/null")
 COMMIT = ("commit", "--quiet", "-m", "Measured")
@@ -23,6 +23,21 @@ GROWTH_GOALS = (
     Goal("commit adding one artifact : bare, 100 versions", "small: hooks", "small: bare", float("inf")),
     Goal("commit adding one artifact : bare, many versions", "many: hooks", "many: bare", float("inf")),
 )
+BULK_GOALS = (
+    Goal("our hooks, on a commit of many files in one version", "git-strata", "bare", 2.0, added=True),
+    Goal("commit of many files in one version, ours : bare", "git-strata", "bare", float("inf")),
+)
+BULK = 20_000
+"""Files of the one version."""
+
+
+def bulk(small: Place, files: int, rounds: int) -> Samples:
+    """Commits that add one dataset version of very many files, with and without hooks."""
+    contenders = [
+        Contender("bare", small, _always(("git", *BARE, *COMMIT)), _add(small, "bulk-bare", files)),
+        Contender("git-strata", small, _always(("git", *COMMIT)), _add(small, "bulk-hooks", files)),
+    ]
+    return interleaved(contenders, rounds, warm=1)
 
 
 def idle(small: Place, many: Place, rounds: int) -> Samples:
@@ -79,11 +94,11 @@ def _edit(place: Place, side: str) -> Callable[[int], None]:
     return prepare
 
 
-def _add(place: Place, side: str) -> Callable[[int], None]:
+def _add(place: Place, side: str, count: int = FILES) -> Callable[[int], None]:
     def prepare(at: int) -> None:
         name = f"new-{side}"
-        files = version(name, at + 1)
-        if side == "hooks":
+        files = version(name, at + 1, count)
+        if side.endswith("hooks"):
             del files[f"datasets/{name}/v{at + 1}/CHECKSUMS.txt"]
         place.write(files)
         place.git("add", "datasets/" + name)

@@ -27,6 +27,7 @@ VERIFY_GOALS = (
         "model_signing : verify --deep, a large file", "large: git-strata", "large: model_signing", float("inf"), True
     ),
     Goal("model_signing : verify --deep, many files", "small: git-strata", "small: model_signing", 5.0, True),
+    Goal("model_signing : verify, by pointer, many files", "small: by pointer", "small: model_signing", 5.0, True),
 )
 
 
@@ -64,9 +65,8 @@ def verifying(base: Path, rounds: int, tool: str, *, quick: bool = False) -> Sam
         contenders += [
             Contender(f"{label}: model_signing", place, _always(theirs)),
             Contender(f"{label}: git-strata", place, _always((*ours, "--deep"))),
+            Contender(f"{label}: by pointer", place, _always((*ours, "--at", "HEAD"))),
         ]
-        if label == "large":
-            contenders.append(Contender("large: by pointer", place, _always((*ours, "--at", "HEAD"))))
     return interleaved(contenders, rounds)
 
 

@@ -72,10 +72,10 @@ def environment(base: Path) -> dict[str, str]:
     }  # fmt: skip
 
 
-def version(name: str, number: int) -> dict[str, bytes]:
-    """One valid dataset version of ten files, without two blobs that any other version has."""
+def version(name: str, number: int, files: int = FILES) -> dict[str, bytes]:
+    """One valid dataset version of ten files (or `files`), without two blobs that any other version has."""
     directory = f"datasets/{name}/v{number}"
-    payload = {f"data/part-{part}.csv": _table(name, number, part) for part in range(FILES - 2)}
+    payload = {f"data/part-{part}.csv": _table(name, number, part) for part in range(files - 2)}
     digests = {path: hashlib.sha256(data).hexdigest() for path, data in payload.items()}
     rows = sum(data.count(b"\n") - 1 for data in payload.values())
     size = sum(map(len, payload.values()))

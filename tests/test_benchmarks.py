@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
 
-from benchmarks import commits, doctor, integrity
+from benchmarks import commits, doctor, integrity, stages
 from benchmarks.__main__ import Row, Scale, as_json
+from benchmarks.ledgers import ledger, stop_agents
 from benchmarks.measure import Contender, Goal, Outcome, Sample, interleaved, judged, plain, timed
 from benchmarks.report import table
 from benchmarks.repositories import FILES, Place, create, environment, version
+from tests.support.environment import short_directory
 
 
 @pytest.fixture
@@ -72,6 +76,14 @@ def test_both_sides_of_an_added_artifact_hold_ten_files(small: Place, tmp_path: 
     for side in ("bare", "hooks"):
         listed = small.git("ls-tree", "-r", "--name-only", "HEAD", "--", f"datasets/new-{side}/v2")
         assert listed.count(b"\n") == FILES
+
+
+def test_a_commit_of_many_files_is_one_version(small: Place) -> None:
+    taken = commits.bulk(small, 40, 1)
+    assert set(taken) == {"bare", "git-strata"}
+    for side in ("bare", "hooks"):
+        listed = small.git("ls-tree", "-r", "--name-only", "HEAD", "--", f"datasets/new-bulk-{side}/v2")
+        assert listed.count(b"\n") == 40
 
 
 def test_an_unsealed_commit_stops_the_measurement(small: Place, tmp_path: Path) -> None:
@@ -137,6 +149,30 @@ def test_figures_are_told_in_milliseconds() -> None:
     assert isinstance(rows, list)
     assert rows[0]["goals"][0]["ratio"] == 2.0
     assert (rows[0]["goals"][1]["limit"], rows[0]["goals"][1]["verdict"]) == (None, "told")
+
+
+# --- a signed ledger
+
+
+@pytest.mark.heavy
+def test_a_ledger_is_sound_and_goes_on(gto: Path) -> None:
+    base = short_directory()
+    try:
+        book = ledger(base, "book", 2, 3)
+        stages.require_agreement(book, str(gto))
+        said = json.loads(book.place.run(*stages.STAGES, "--format", "json"))
+        assert said["complaints"] == []
+        for _ in range(4):
+            book.archive_next()
+        said = json.loads(book.place.run(*stages.STAGES, "--format", "json"))
+        assert [[row["stage"] for row in model["versions"]] for model in said["models"]] == [
+            ["archived", "archived", "production"]
+        ] * 2
+        with pytest.raises(SystemExit, match="every version is archived"):
+            book.archive_next()
+    finally:
+        stop_agents(base)
+        shutil.rmtree(base)
 
 
 # --- hashing and verifying
