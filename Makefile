@@ -38,10 +38,11 @@ $(PEERS): requirements/peers.txt requirements/bootstrap.txt scripts/setup.sh
 	@PYTHON="$(PYTHON)" scripts/setup.sh .venv-peers requirements/peers.txt
 	@touch $@
 
-# What only the heavy tests need: a newer git and hook managers from npm.
+# What only the heavy tests need: a newer git, what comes from npm, and a browser.
 tools:
 	@scripts/newer-git.sh
 	@scripts/node-tools.sh
+	@scripts/browser.sh
 
 # Processes that tests start write no bytecode and would compile everything anew.
 bytecode: setup

@@ -26,8 +26,8 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 UNSAFE = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
-SWITCHES = {"strata_git/runs/mlflow.py"}
-"""MLflow reads its switches (no telemetry) from the process's environment, so this module sets them there."""
+SWITCHES = {"strata_git/runs/mlflow.py", "strata_git/runs/plugins/sklearn_onnx.py"}
+"""MLflow and ONNX Runtime read their switches (no telemetry) from the process's environment: they are set there."""
 HEAVY = {"git", "gnupg", "mlflow", "pydantic", "pygit2", "yaml"}
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from difflib import get_close_matches
-from pathlib import Path
 
 import click
 
 from strata_git.checks.catalog import RULES, Rule
+from strata_git.checks.clause import clause_text
 from strata_git.cli.output import format_option, out, out_json, table
 from strata_git.cli.session import Session
 from strata_git.errors import UsageError, printable
-from strata_git.resources import folder
 
 
 @click.command()
@@ -32,15 +30,6 @@ def command(session: Session, rule: str | None, style: str) -> None:  # noqa: AR
         out(clause_text(each) or "(the contract's text is not installed)")
     else:
         out(table([(r.id, r.severity, f"TFC-{r.clause}", r.summary) for r in chosen], ("rule", "", "clause", "")))
-
-
-def clause_text(rule: Rule) -> str:
-    """The text of the clause behind a rule: from its anchor to the next one or the next heading."""
-    path = Path(folder("tfc")) / rule.anchor.partition("#")[0].removeprefix("tfc/")
-    section = rule.anchor.partition("#")[2]
-    text = path.read_text("utf-8") if path.is_file() else ""
-    match = re.search(rf'<a id="{re.escape(section)}"></a>(.*?)(?=<a id="|^#|\Z)', text, re.DOTALL | re.MULTILINE)
-    return match[1].strip() if match else ""
 
 
 def _found(word: str) -> Rule:

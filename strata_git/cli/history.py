@@ -8,7 +8,7 @@ import click
 
 from strata_git.cli.output import format_option, note, out, out_json, table
 from strata_git.cli.session import Session
-from strata_git.cli.stages import complaint_json, moment, read, tell_complaints
+from strata_git.cli.stages import complaint_json, moment, read, tell_complaints, tell_foreign
 from strata_git.cli.trusting import tell_trust
 from strata_git.ledger.approval import Approval
 from strata_git.ledger.event import Event
@@ -22,6 +22,7 @@ def command(session: Session, model: str, style: str) -> int:
     """Show the events of MODEL in the order in which each names the one before."""
     ledger = read(session, model)
     states = list(ledger.state.models.values())
+    foreign = [tag for tags in ledger.state.foreign.values() for tag in tags]
     events = [event for state in states for event in state.events]
     approvers = {
         event.oid: [ledger.approvals.get(oid, oid) for oid in event.record.approvals]
@@ -30,12 +31,14 @@ def command(session: Session, model: str, style: str) -> int:
     if style == "json":
         told = [complaint_json(complaint) for complaint in ledger.state.complaints]
         rows = [{**_plain(event), "approvals": [_who(a) for a in approvers.get(event.oid, ())]} for event in events]
-        out_json({"schema": "strata/history/v1", "model": model, "events": rows, "complaints": told})
+        answer = {"model": model, "events": rows, "complaints": told, "foreign": foreign}
+        out_json({"schema": "strata/history/v1", **answer})
     elif events:
         head = ("TAG", "VERSION", "FROM → TO", "DATE", "SIGNER", "APPROVED BY", "COMMIT", "REASON")
         out(table([_row(event, approvers.get(event.oid, ())) for event in events], head))
     else:
         note(f"{model} has no events. `git strata promote {model}` records the first.")
+        tell_foreign([{"model": model, "tags": foreign}] if foreign else [])
     trust = [finding for finding in ledger.trust.findings if finding.severity != "info"]
     return max(tell_complaints(ledger.state.complaints), tell_trust(ledger.trust, trust))
 

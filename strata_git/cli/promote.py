@@ -58,6 +58,9 @@ def move(
         out_json(_as_json(made))
     else:
         _tell(made)
+    for doubt in made.doubts:
+        note(f"{doubt.severity} {doubt.rule} {doubt.message}")
+        note(f"  {doubt.fix}")
     if made.unnoted:
         note(f"The notes could not be written ({made.unnoted}); the next promotion adds them.")
     return 0
@@ -93,6 +96,7 @@ def _as_json(made: Promotion) -> dict[str, object]:
         "digest": made.digest,
         "events": [{"tag": event.tag, "oid": event.oid} for event in made.events],
         "approvals": [{"oid": each.oid, "signer": each.signer} for each in made.approvals],
+        "doubts": [{"rule": each.rule, "severity": each.severity, "message": each.message} for each in made.doubts],
     }
 
 

@@ -32,7 +32,7 @@ def command(
     repo, settings = session.repository(), session.settings()
     if freshness is not None:
         declare_fresh(repo, settings, freshness, key=key, terminal=terminal())
-    made = push(repo, settings, remote, names)
+    made = push(repo, settings, remote, names, key=key, terminal=terminal())
     if style == "json":
         out_json(_plain(made))
         return

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from strata_git.config import Settings
+    from strata_git.index.records import Index
     from strata_git.repo.command import Repository
 
 
@@ -19,6 +20,13 @@ class Session:
     environ: Mapping[str, str]
     cwd: Path
     _repository: Repository | None = field(default=None, repr=False)
+    indexes: list[Index] = field(default_factory=list, repr=False)
+    """Those that the command has asked."""
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether an index was asked, and nothing that it told can change while the repository stays as it is."""
+        return bool(self.indexes) and all(getattr(index, "is_sure", False) for index in self.indexes)
 
     def repository(self) -> Repository:
         """The repository around the directory; StrataError when there is none."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from datetime import UTC, datetime, timedelta
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -17,7 +17,13 @@ if TYPE_CHECKING:  # what was answered before is answered again without any of t
     from strata_git.ledger.event import Event, LedgerComplaint
     from strata_git.ledger.events import Ledger
     from strata_git.ledger.moves import Placement
-    from strata_git.ledger.state import LedgerState
+    from strata_git.ledger.remembered import Standing
+    from strata_git.ledger.state import LedgerState, ModelState
+    from strata_git.ledger.trust import Trust
+
+
+_NAMED = 5
+"""Tags of a model that are named where there may be thousands."""
 
 
 @click.command()
@@ -54,15 +60,18 @@ def _answer(
     session: Session, model: str | None, revision: str | None, moment: str | None, require_trust: bool
 ) -> Mapping[str, Any]:
     """What there is to say: taken from memory where nothing has changed, and kept there where nothing is wrong."""
-    from strata_git.ledger.remembered import answer_key, recall, remember
+    from strata_git.ledger.remembered import recall, remember, standing
 
     name = model_reference(model).name if model else ""
-    question = [name, revision or "", moment or "", str(require_trust)]
     repo = session.repository()
-    key = answer_key(repo, ["stages", *question])
+    now = standing(repo)
+    key = now.key(repo, ["stages", name, revision or "", moment or "", str(require_trust)])
     if (known := recall(repo, key)) is not None:
         return known
-    answer = _fresh(session, model, revision, moment, require_trust)
+    if model or revision or moment:
+        answer = _fresh(session, model, revision, moment, require_trust)
+    else:
+        answer = _by_model(session, now, require_trust)
     if not answer["complaints"]:
         remember(repo, key, answer)
     return answer
@@ -71,26 +80,81 @@ def _answer(
 def _fresh(
     session: Session, model: str | None, revision: str | None, moment: str | None, require_trust: bool
 ) -> dict[str, Any]:
-    from strata_git.cli.trusting import told_of_trust, trust_findings, trust_json
-    from strata_git.ledger.event import errors
-
+    """What the whole ledger says, or what it holds of one model."""
     ledger = read(session, model)
-    complaints = ledger.state.complaints
-    trust = trust_findings(ledger.trust, require_trust)
     states = _asked(session, ledger.state, revision, moment).models.values()
     pending = [] if revision or moment else _pending(session, ledger)
-    wrong = bool(errors(complaints)) or any(finding.severity == "error" for finding in trust)
+    placed = [{"model": state.model, "versions": _versions(state)} for state in states]
+    told = {"at": revision, "at_time": moment, "approvals": pending, "foreign": _foreign(ledger.state.foreign)}
+    return _judged(session, placed, ledger.state.complaints, ledger.trust, require_trust) | told
+
+
+def _by_model(session: Session, now: Standing, require_trust: bool) -> dict[str, Any]:
+    """The same of the whole ledger, where only models are read of which something has changed."""
+    from strata_git.ledger.by_model import part_keys, recall_parts, remember_parts
+    from strata_git.ledger.events import Ledger, read_ledger
+    from strata_git.ledger.seen import read_seen
+    from strata_git.ledger.trust import not_lowered, read_trust
+
+    repo, repository = session.repository(), session.settings().repository
+    seen = read_seen(repo)
+    trust = not_lowered(read_trust(repo, repository), seen.policy)
+    keys = part_keys(now, seen, trust)
+    parts = recall_parts(repo, keys)
+    changed = keys.keys() - parts.keys()
+    ledger = read_ledger(repo, repository=repository, models=changed, trust=trust) if changed else Ledger(trust=trust)
+    states, pending = ledger.state.models, _pending(session, ledger)
+    for model in sorted(changed):
+        approved = [each for each in pending if each["model"] == model]
+        placed = _versions(states[model]) if model in states else None
+        parts[model] = {"versions": placed, "approvals": approved, "foreign": ledger.state.foreign.get(model, ())}
+    if changed:
+        sound = {model for model in parts if model not in states or not states[model].complaints}
+        remember_parts(repo, keys, {model: part for model, part in parts.items() if model in sound})
+    names = sorted(parts)
+    told = {
+        "at": None,
+        "at_time": None,
+        "approvals": [each for model in names for each in parts[model]["approvals"]],
+        "foreign": _foreign({model: parts[model]["foreign"] for model in names}),
+    }
+    listed = [{"model": m, "versions": parts[m]["versions"]} for m in names if parts[m]["versions"] is not None]
+    return _judged(session, listed, ledger.state.complaints, ledger.trust, require_trust) | told
+
+
+def _judged(
+    session: Session, placed: Sequence[object], complaints: Sequence[LedgerComplaint], trust: Trust, require_trust: bool
+) -> dict[str, Any]:
+    from strata_git.cli.trusting import told_of_trust, trust_findings, trust_json
+    from strata_git.ledger.assurances import freshness_findings
+    from strata_git.ledger.event import errors
+
+    late = freshness_findings(session.repository(), trust, required=require_trust)
+    findings = (*trust_findings(trust, require_trust), *late)
+    wrong = bool(errors(complaints)) or any(finding.severity == "error" for finding in findings)
     return {
-        "models": [{"model": s.model, "versions": [_plain(p) for p in s.versions.values()]} for s in states],
+        "models": placed,
         "complaints": [complaint_json(complaint) for complaint in complaints],
-        "approvals": pending,
-        "trust": trust_json(ledger.trust, trust),
-        "at": revision,
-        "at_time": moment,
+        "trust": trust_json(trust, findings),
         "told": [_sentence(complaint) for complaint in complaints],
-        "protection": told_of_trust(ledger.trust, trust),
+        "protection": told_of_trust(trust, findings),
         "code": 2 if wrong else 0,
     }
+
+
+def _foreign(tags: Mapping[str, Sequence[str]]) -> list[dict[str, object]]:
+    return [{"model": model, "tags": list(named)} for model, named in sorted(tags.items()) if named]
+
+
+def tell_foreign(listed: Iterable[Mapping[str, Any]]) -> None:
+    """Name tags that look like events and are none, some of each model."""
+    for each in listed:
+        first = ", ".join(each["tags"][:_NAMED]) + (", ..." if len(each["tags"]) > _NAMED else "")
+        note(f"{each['model']}: {len(each['tags'])} tags that git-strata did not make count for nothing: {first}")
+
+
+def _versions(state: ModelState) -> list[dict[str, object]]:
+    return [_plain(placed) for placed in state.versions.values()]
 
 
 def _show(answer: Mapping[str, Any], *, past: bool) -> None:
@@ -103,6 +167,7 @@ def _show(answer: Mapping[str, Any], *, past: bool) -> None:
     else:
         first = "No version is registered. `git strata promote MODEL` registers and promotes one."
         note("No version was registered then." if past else first)
+    tell_foreign(answer["foreign"])
     for each in answer["approvals"]:
         note(f"{each['model']}@{each['version']}: approved for {each['to']} by {each['signer']}")
 
@@ -136,14 +201,12 @@ def _pending(session: Session, ledger: Ledger) -> list[dict[str, object]]:
 
 
 def _unix_time(text: str) -> int:
-    """A moment as an argument names it; without an offset it is UTC, a date alone its last second."""
+    from strata_git.cli.moments import unix_time
+
     try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"'{text}' is no moment; write 2026-11-21 or 2026-11-21T17:00:00Z.") from None
-    if len(text) <= len("2026-11-21"):
-        moment += timedelta(days=1, seconds=-1)
-    return int((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp())
+        return unix_time(text)
+    except ValueError as error:
+        raise UsageError(f"{error}.") from None
 
 
 def read(session: Session, model: str | None) -> Ledger:

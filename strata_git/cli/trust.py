@@ -18,6 +18,7 @@ key_option = click.option(
     "--key", required=True, metavar="KEY", help="Public key: fingerprint in your keyring, file, or SSH key as text."
 )
 reason_option = click.option("--reason", required=True, help="Why; written into the policy.")
+commit_option = click.option("--commit", is_flag=True, help="Commit what the policy consists of, hooks on.")
 at_option = click.option("--at", default="", metavar="TIME", help="Since when, such as 2026-11-21T09:30:00Z (now).")
 
 
@@ -29,9 +30,10 @@ def command() -> None:
 @command.command()
 @click.option("--name", default="", help="What the policy calls you (default: git's user.name).")
 @click.option("--key", default="", metavar="KEY", help="Your public key (default: git's user.signingkey).")
+@commit_option
 @format_option
 @click.pass_obj
-def init(session: Session, name: str, key: str, style: str) -> None:
+def init(session: Session, name: str, key: str, commit: bool, style: str) -> None:
     """Begin a policy: you are its first root and may move models; what was promoted before is taken over as it is."""
     from strata_git.authoring.public_keys import read_public_key
     from strata_git.authoring.trust import init_policy
@@ -43,7 +45,8 @@ def init(session: Session, name: str, key: str, style: str) -> None:
     if not wanted:
         wanted = Gpg(None, environ=session.environ).find_key().fingerprint
     made = read_public_key(repo, wanted.removesuffix("!"), cwd=session.cwd)
-    _show_edited(session, init_policy(repo, session.settings(), name or own_name(repo), made, now=_now()), style)
+    edited = init_policy(repo, session.settings(), name or own_name(repo), made, now=_now())
+    _show_edited(session, edited, commit, style)
 
 
 @command.command()
@@ -54,11 +57,13 @@ def init(session: Session, name: str, key: str, style: str) -> None:
     "--stage", "stages", multiple=True, type=click.Choice(STAGES[1:]), help="They may move models into it; repeatable."
 )
 @click.option("--valid-until", default="", metavar="TIME", help="When their word ends, such as 2027-01-01T00:00:00Z.")
+@commit_option
 @format_option
 @click.pass_obj
 def add(
-    session: Session, name: str, key: str, root: bool, stages: tuple[str, ...], valid_until: str, style: str
-) -> None:
+    session: Session, name: str, key: str, root: bool, stages: tuple[str, ...], valid_until: str, commit: bool,
+    style: str,
+) -> None:  # fmt: skip
     """Add a person NAME, or one more key of theirs."""
     from strata_git.authoring.public_keys import read_public_key
     from strata_git.authoring.trust import add_principal
@@ -68,18 +73,20 @@ def add(
     edited = add_principal(
         repo, session.settings(), name, made, now=_now(), root=root, stages=stages, valid_until=valid_until
     )
-    _show_edited(session, edited, style)
+    _show_edited(session, edited, commit, style)
 
 
 @command.command()
 @click.argument("name")
+@commit_option
 @format_option
 @click.pass_obj
-def remove(session: Session, name: str, style: str) -> None:
+def remove(session: Session, name: str, commit: bool, style: str) -> None:
     """Take NAME out of roots, rules and principals; what they signed before stays as it is."""
     from strata_git.authoring.trust import remove_principal
 
-    _show_edited(session, remove_principal(session.repository(), session.settings(), name, now=_now()), style)
+    edited = remove_principal(session.repository(), session.settings(), name, now=_now())
+    _show_edited(session, edited, commit, style)
 
 
 @command.command()
@@ -89,16 +96,18 @@ def remove(session: Session, name: str, style: str) -> None:
     "--new", required=True, metavar="KEY", help="The key that follows: fingerprint, file, or SSH key as text."
 )
 @click.option("--reason", default="replaced", show_default=True, help="Why; written into the policy.")
+@commit_option
 @format_option
 @click.pass_obj
-def rotate(session: Session, name: str, old: str, new: str, reason: str, style: str) -> None:
+def rotate(session: Session, name: str, old: str, new: str, reason: str, commit: bool, style: str) -> None:
     """Replace a key of NAME; what the old one signed until now still counts."""
     from strata_git.authoring.public_keys import read_public_key
     from strata_git.authoring.trust import rotate_key
 
     repo = session.repository()
     made = read_public_key(repo, new, cwd=session.cwd)
-    _show_edited(session, rotate_key(repo, session.settings(), name, old, made, now=_now(), reason=reason), style)
+    edited = rotate_key(repo, session.settings(), name, old, made, now=_now(), reason=reason)
+    _show_edited(session, edited, commit, style)
 
 
 @command.command()
@@ -106,26 +115,29 @@ def rotate(session: Session, name: str, old: str, new: str, reason: str, style: 
 @click.option("--key", default="", metavar="KEY", help="Only this key of theirs, as `trust show` tells it.")
 @at_option
 @reason_option
+@commit_option
 @format_option
 @click.pass_obj
-def revoke(session: Session, name: str, key: str, at: str, reason: str, style: str) -> None:
+def revoke(session: Session, name: str, key: str, at: str, reason: str, commit: bool, style: str) -> None:
     """Believe nothing that NAME signs from now on, or signed since --at (a stolen key)."""
     from strata_git.authoring.trust import revoke as revoke_principal
 
     repo, settings = session.repository(), session.settings()
-    _show_edited(session, revoke_principal(repo, settings, name, now=_now(), reason=reason, key=key, at=at), style)
+    edited = revoke_principal(repo, settings, name, now=_now(), reason=reason, key=key, at=at)
+    _show_edited(session, edited, commit, style)
 
 
 @command.command()
 @click.option("--key", default="", help="Your signing key (default: signing.key, then git's user.signingkey).")
+@commit_option
 @format_option
 @click.pass_obj
-def sign(session: Session, key: str, style: str) -> None:
+def sign(session: Session, key: str, commit: bool, style: str) -> None:
     """Sign the policy in the work tree as one of its roots; one that was edited by hand becomes the next version."""
     from strata_git.authoring.trust import sign_policy
 
     edited = sign_policy(session.repository(), session.settings(), key=key, now=_now(), terminal=_terminal())
-    _show_edited(session, edited, style)
+    _show_edited(session, edited, commit, style)
 
 
 @command.command()
@@ -192,26 +204,33 @@ def log(session: Session, style: str) -> int:
     return show_log(session.repository(), session.settings().repository, style)
 
 
-def _show_edited(session: Session, edited: Edited, style: str) -> None:
-    from strata_git.authoring.commit import commit_command
-    from strata_git.authoring.trust_draft import elsewhere
+def _show_edited(session: Session, edited: Edited, commit: bool, style: str) -> None:
+    from strata_git.authoring.commit import commit_command, commit_paths
+    from strata_git.authoring.trust_draft import elsewhere, policy_files
 
-    policy = edited.policy
+    repo, policy = session.repository(), edited.policy
+    files = policy_files(repo, policy) if commit else ()
+    made = commit_paths(repo, files, edited.message) if files else None
+    if made is not None and made.said:
+        note(made.said)
     if style == "json":
         lacking = [{"rule": short.rule_id, "message": short.message} for short in edited.lacking]
         out_json({"schema": "strata/policy-edit/v1", "version": policy.version, "digest": policy.digest,
-                  "signed_by": list(edited.signed_by), "lacking": lacking})  # fmt: skip
+                  "signed_by": list(edited.signed_by), "lacking": lacking,
+                  "committed": made.oid if made else None})  # fmt: skip
         return
     out(f"{POLICY}: version {policy.version}, {policy.digest}")
     if edited.signed_by:
         out(table([(name,) for name in edited.signed_by], ("SIGNED BY",)))
     for short in edited.lacking:
         note(f"not in force yet: {short.message}")
+    if made is not None:
+        out(f"committed as {made.oid}" + ("" if made.branch else " (HEAD is detached: the commit is on no branch)"))
     note("next:")
     if edited.lacking:
         note("  git strata trust sign   (each of these roots, in turn, with the commits between)")
-    directory = elsewhere(session.repository(), session.cwd)
-    note(f"  {commit_command([TRUST], edited.message, directory=directory)}")
+    if made is None:
+        note(f"  {commit_command([TRUST], edited.message, directory=elsewhere(repo, session.cwd))}")
     if policy.version == 1 and not edited.lacking:
         note(f"  git strata trust pin {policy.digest}   (everybody, once, after comparing it)")
 

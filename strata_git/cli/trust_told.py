@@ -88,6 +88,10 @@ def _tell_policy(policy: Policy) -> None:
         out(f"gate {name}: {gate.text}")
     if policy.formats is not None:
         out(f"formats: {', '.join(policy.formats)}")
+    if policy.max_age_days is not None:
+        out(f"freshness: a statement of the last {policy.max_age_days} days (git strata push --freshness DAYS)")
+    if policy.log:
+        out("log: every change of the ledger is entered in refs/strata/log (git log refs/strata/log)")
 
 
 def _rule(policy: Policy, number: int) -> tuple[str, ...]:
@@ -157,6 +161,8 @@ def _plain(policy: Policy) -> dict[str, object]:
             for rule in policy.rules
         ],
         "gates": {name: gate.text for name, gate in policy.gates.items()},
+        "freshness": {"max_age_days": policy.max_age_days} if policy.max_age_days is not None else None,
+        "log": policy.log,
     }  # fmt: skip
 
 

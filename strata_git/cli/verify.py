@@ -103,7 +103,8 @@ def _show(done: Verification) -> None:
         out(f"{done.remote.place}: {there} of {done.remote.asked} large files are there")
     counts = [sum(each.exit_code == code for each in done.artifacts) for code in range(3)]
     told = f", {done.ledger.trust}" if done.ledger is not None and done.ledger.trust else ""
-    ledger = "" if done.ledger is None else f"; ledger: {len(done.ledger.findings)} complaints{told}"
+    worth = sum(finding.severity != "info" for finding in done.ledger.findings) if done.ledger else 0
+    ledger = "" if done.ledger is None else f"; ledger: {worth} complaints{told}"
     out(f"{done.subject}: {counts[0]} ok, {counts[1]} warnings, {counts[2]} errors{ledger}")
 
 
@@ -185,6 +186,7 @@ def _plain_artifact(each: Verified) -> dict[str, object]:
         "absent_on_remote": [{"path": printable(path), "says": why} for path, why in each.absent.items()],
         "verdict": _WORDS[each.exit_code],
         "signatures": signatures,
-        "model_signature": model and {"key": model.hint or None, "status": model.status, "says": model.sentence},
+        "model_signature": model
+        and {"key": model.hint or None, "status": model.status, "signer": model.signer or None, "says": model.sentence},
         "findings": [_plain_finding(finding) for finding in each.findings],
     }

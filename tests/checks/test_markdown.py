@@ -42,6 +42,12 @@ def test_names_are_only_text(name: str) -> None:
     assert not re.search(r"[<>@`\[\]!\x1b]|://|www\.", cells)
 
 
+def test_nobody_is_called_and_no_issue_is_linked() -> None:
+    """Forges look for names after entities were decoded."""
+    text = page(found("STR-L001", "datasets/x", "@team, #7, !8"), code=1)
+    assert "&#64;&#8203;team, &#35;&#8203;7, &#33;&#8203;8" in text
+
+
 def test_many_fit_into_a_comment() -> None:
     many = [found("STR-L001", f"datasets/{'é' * 200}{number}", "m" * 400) for number in range(ROWS + 5)]
     text = page(*many)

@@ -22,6 +22,14 @@ DOCUMENTS = [
         "docs/hooks.md",
         "docs/model-signatures.md",
         "docs/trust.md",
+        "docs/index.md",
+        "docs/questions.md",
+        "docs/dashboard.md",
+        "docs/exchange.md",
+        "docs/reports.md",
+        "docs/federation.md",
+        "docs/ci.md",
+        "docs/performance.md",
     )
 ]
 TEXTS = [*DOCUMENTS, *sorted((ROOT / "tfc").glob("*.md")), ROOT / "templates/workspace/README.md"]

@@ -31,7 +31,7 @@ BEYOND = {
     "there is no task", "more than 100 percent", "values for", "rows for", "where one of the two is meant",
     "has either",
     "a chunk has", "neither a source", "section keys has no", "needs key_fields",
-    "people and names", "belongs to 2 people",
+    "people and names", "belongs to 2 people", "says no age",
 }  # fmt: skip
 """Complaints about what no schema can see."""
 WANTED = {

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
-from io import BytesIO, StringIO, TextIOWrapper
+from io import BytesIO, TextIOWrapper
 from pathlib import Path
 
 from strata_git.cli.main import main
@@ -24,6 +24,8 @@ READS = (
     ("list", "datasets"),
     ("lineage", "iris@v1"),
     ("show", "iris@v1"),
+    ("impact", "iris@v1"),
+    ("storage",),
 )
 """Commands that need no working tree."""
 
@@ -80,13 +82,15 @@ def add(repo: RepositoryBuilder, name: str) -> None:
 
 def strata(repo: RepositoryBuilder, *words: str) -> Completed:
     """`git strata <words>` in this process: a quarter of what a process of its own costs."""
-    out, err = TextIOWrapper(BytesIO(), encoding="utf-8"), StringIO()
+    out, err = (TextIOWrapper(BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
     with redirect_stdout(out), redirect_stderr(err):
         code = main(["-C", str(repo.path), *words])
-    out.flush()
-    said = out.detach()
-    assert isinstance(said, BytesIO)
-    return Completed(("strata", *words), code, said.getvalue().decode(), err.getvalue()).clean()
+    told = []
+    for stream in (out, err):
+        said = stream.detach()
+        assert isinstance(said, BytesIO)
+        told.append(said.getvalue().decode())
+    return Completed(("strata", *words), code, *told).clean()
 
 
 def work(place: Place, *, branch: str = "work", clean: str = "") -> None:

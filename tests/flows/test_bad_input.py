@@ -262,7 +262,7 @@ def test_rules_are_explained_with_their_clause(outside: RepositoryBuilder) -> No
 
 def test_every_rule_has_its_clause_in_the_contracts() -> None:
     from strata_git.checks.catalog import RULES
-    from strata_git.cli.explain import clause_text
+    from strata_git.checks.clause import clause_text
 
     assert [rule.id for rule in RULES.values() if not clause_text(rule)] == []
 
