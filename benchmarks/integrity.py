@@ -106,6 +106,7 @@ def signed(base: Path, label: str, sizes: list[int], small: int) -> Place:
     place.run("git-strata", "sign", "models/net@v1", "--oms", "--key", str(key))
     place.git("add", "--all")
     place.git("commit", "--quiet", "-m", "Signed")
+    place.git("repack", "-a", "-d", "--quiet")  # as a clone has it
     return place
 
 

@@ -105,7 +105,13 @@ def test_a_pointer_in_its_place_and_an_absent_object() -> None:
 
 @pytest.mark.parametrize(
     ("status", "rule", "severity"),
-    [("bad", "STR-S011", "error"), ("unknown-key", "STR-S012", "info"), ("good", None, ""), ("not-judged", None, "")],
+    [
+        ("bad", "STR-S011", "error"),
+        ("unknown-key", "STR-S012", "info"),
+        ("ended", "STR-S014", "warning"),
+        ("good", None, ""),
+        ("not-judged", None, ""),
+    ],
 )
 def test_verdicts_become_findings(status: str, rule: str | None, severity: str) -> None:
     found = list(judge_model_verdict(FOREST, ModelVerdict(status, "a" * 64, "sentence")))

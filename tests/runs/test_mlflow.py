@@ -69,7 +69,8 @@ def test_a_run_is_shown_as_it_is_recorded(repo: RepositoryBuilder, tmp_path: Pat
     assert seen["tags"]["mlflow.source.git.commit"] == repo.head == record_of(repo, run).code.commit
     assert (seen["tags"]["strata.run"], seen["tags"]["why"]) == (run, "test")
     assert (seen["params"]["params.n_estimators"], seen["params"]["seed"]) == ("5", "7")
-    drawn = {"model.skops", "confusion_matrix.png", "roc_curve.png", "data_summary.json", "predictions.csv"}
+    drawn = {"confusion_matrix.png", "roc_curve.png", "calibration.png", "feature_importance.png"}
+    drawn |= {"model.skops", "data_summary.json", "predictions.csv", "feature_importance.csv"}
     assert set(seen["artifacts"]) == drawn
     copied = Path(seen["uri"].removeprefix("file://")) / "model.skops"
     assert copied.is_relative_to(repo.path / ".strata/local/mlartifacts")
