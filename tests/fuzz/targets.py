@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 
+from strata_git import load
 from strata_git.authoring import merge as merging
 from strata_git.checks import baseline as baselines
 from strata_git.checks import secret_shapes, secrets
@@ -38,8 +39,9 @@ CUT = b"%%%\n"
 
 
 def yaml(data: bytes) -> bool:
-    """`load_yaml` reads or says where it stops; what it read can be written, and is then the same."""
+    """`load_yaml` reads, as its parser does, or says where it stops; what it read can be written, and is the same."""
     document = _loaded(load_yaml, data)
+    assert repr(_loaded(lambda one: load._parsed(load._decode(one, 1 << 20), 64), data)) == repr(document)
     if document is None:
         return False
     assert all(1 <= line <= data.count(b"\n") + 2 for line in document.lines.values())
