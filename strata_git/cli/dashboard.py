@@ -5,11 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from strata_git.cli.output import note, out
 from strata_git.cli.session import Session
+from strata_git.errors import UsageError
+
+if TYPE_CHECKING:
+    from strata_git.dashboard.server import Live
 
 PORT = 8765
 
@@ -26,27 +31,44 @@ PORT = 8765
 @click.option(
     "--at", "revision", default="HEAD", show_default=True, help="Artifacts as of this commit; stages as they are now."
 )
+@click.option(
+    "--federation", is_flag=True,
+    help="Show all repositories of `git strata federate list` as one, from what was fetched of them.",
+)  # fmt: skip
 @click.pass_obj
-def command(session: Session, directory: Path | None, port: int, opened: bool, title: str, revision: str) -> None:
+def command(
+    session: Session, directory: Path | None, port: int, opened: bool, title: str, revision: str, federation: bool
+) -> None:
     """Show datasets, runs, models, lineage, promotions and findings as web pages.
 
     With --static the pages are files that work without a server; without it they are served, and follow the repository.
     """
+    if federation and revision != "HEAD":
+        raise UsageError("--federation shows each repository as it is now; --at goes with one alone.")
+    live = _site(session, title, revision, federation)
     if directory is not None:
-        _write(session, session.cwd / directory, title, revision, opened)
+        _write(live, session.cwd / directory, opened)
     else:
-        _serve(session, port, title, revision, opened)
+        _serve(live, port, opened)
 
 
-def _write(session: Session, directory: Path, title: str, revision: str, opened: bool) -> None:
-    from strata_git.dashboard.reading import Reader
-    from strata_git.dashboard.site import Site
-    from strata_git.dashboard.static import claim, write_site
+def _site(session: Session, title: str, revision: str, federation: bool) -> Live:
+    """What is shown, nothing of it read yet."""
+    from strata_git.dashboard.federated import LiveFederation
+    from strata_git.dashboard.server import Live
     from strata_git.integrity.gpg import Gpg
 
     repo = session.repository()
+    if federation:
+        return LiveFederation(repo, title=title, settings=session.settings)
+    return Live(repo, revision, Gpg(None, environ=session.environ), title)
+
+
+def _write(live: Live, directory: Path, opened: bool) -> None:
+    from strata_git.dashboard.static import claim, write_site
+
     claim(directory)  # before anything is read: a directory that is not ours is refused at once
-    site = Site(Reader(repo, revision, Gpg(None, environ=session.environ), title=title))
+    site = live.made()
     written = write_site(site, directory, _counting(len(site.files)))
     out(f"{written.files} files, {written.changed} changed, {written.removed} removed")
     first = directory / "index.html"
@@ -70,14 +92,12 @@ def _counting(total: int) -> Callable[[int], None] | None:
     return step
 
 
-def _serve(session: Session, port: int, title: str, revision: str, opened: bool) -> None:
-    from strata_git.dashboard.server import Live, listen, serve
+def _serve(live: Live, port: int, opened: bool) -> None:
+    from strata_git.dashboard.server import listen, serve
     from strata_git.doctor.judge import require_commit
-    from strata_git.integrity.gpg import Gpg
 
-    repo = session.repository()
-    if revision != "HEAD":
-        require_commit(repo, revision)
+    if live.revision != "HEAD":
+        require_commit(live.repo, live.revision)
     listening = listen(port)
 
     def ready(address: str) -> None:
@@ -86,4 +106,4 @@ def _serve(session: Session, port: int, title: str, revision: str, opened: bool)
         if opened:
             click.launch(address)
 
-    serve(Live(repo, revision, Gpg(None, environ=session.environ), title), listening, ready)
+    serve(live, listening, ready)

@@ -29,6 +29,11 @@ def family_page(kind: str, name: str) -> str:
     return f"{ROOT_OF[kind]}/{_part(name)}/index.html"
 
 
+def member_page(member: str, artifact: Artifact | None = None) -> str:
+    """What a repository of a federation is told on, or one artifact of it: `m/data/datasets/iris/v1.html`."""
+    return f"m/{_part(member)}/{artifact_page(artifact) if artifact else 'index.html'}"
+
+
 def listing_page(base: str, number: int = 1) -> str:
     """The `number`-th page of a list: `runs.html`, `runs-2.html`."""
     return f"{base}.html" if number == 1 else f"{base}-{number}.html"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Sequence
 
-from strata_git.contracts.layout import KINDS
 from strata_git.dashboard.addresses import link
 from strata_git.dashboard.graph import ACROSS, HEIGHT, WIDTH, Drawing, Line, draw
 from strata_git.dashboard.html import Element, Node, e
@@ -34,7 +33,7 @@ def picture(snapshot: Snapshot, path: str, nodes: Collection[str], here: str = "
         "figure",
         e("div", image, class_="canvas", tabindex="0", role="group", aria_label="Lineage picture", data_canvas=True),
         more,
-        _legend({kind for name in nodes if (kind := _kind(snapshot, name))}),
+        _legend({kind for name in nodes if (kind := snapshot.kind(name))}),
         _told(snapshot, path, edges),
         class_="graph",
     )
@@ -46,13 +45,14 @@ def _in_reading_order(drawing: Drawing) -> list[str]:
 
 def _node(snapshot: Snapshot, path: str, name: str, drawing: Drawing, here: bool) -> Element:
     place = drawing.places[name]
-    target, kind = snapshot.address(name), _kind(snapshot, name)
+    target, kind = snapshot.address(name), snapshot.kind(name)
     record = snapshot.records.get(name)
     below = (record.stages[0] if record.stages else record.status) if record else ""
     if kind == "commit":
         below = cut(subject, _LETTERS + 4) if (subject := _subject(snapshot, name)) else "code"
     if target is None and kind != "commit":
         below = "not here"
+    below = " · ".join(part for part in (snapshot.whose(name), below) if part)
     state = " here" if here else "" if target or kind == "commit" else " missing"
     shape = [
         e("title", _title(snapshot, name)),
@@ -68,7 +68,8 @@ def _node(snapshot: Snapshot, path: str, name: str, drawing: Drawing, here: bool
 
 
 def _name(name: str, kind: str) -> str:
-    told = brief(name) if kind == "commit" else name.partition("/")[2] or name
+    plain = name.rpartition(":")[2]
+    told = brief(name) if kind == "commit" else plain.partition("/")[2] or plain
     return cut(told, _LETTERS)
 
 
@@ -85,19 +86,9 @@ def _subject(snapshot: Snapshot, name: str) -> str:
     return commit.subject if commit else ""
 
 
-def _kind(snapshot: Snapshot, name: str) -> str:
-    record = snapshot.records.get(name)
-    if record is not None:
-        return record.artifact.kind
-    root = name.partition("/")[0]
-    if root in KINDS:
-        return KINDS[root]
-    return "run" if name.startswith("run-") else "commit"
-
-
 def _line(line: Line) -> Element:
     bad = " bad" if line.edge.matches is False else ""
-    return e("path", d=_curve(line.points), class_=f"line {line.edge.relation}{bad}")
+    return e("path", d=_curve(line.points), class_=f"line {line.edge.relation.replace(' ', '-')}{bad}")
 
 
 def _curve(points: Sequence[tuple[int, int]]) -> str:
@@ -140,7 +131,7 @@ def _told(snapshot: Snapshot, path: str, edges: Sequence[Edge]) -> Element | Non
 
 
 def _mention(snapshot: Snapshot, path: str, name: str) -> Node:
-    if _kind(snapshot, name) != "commit":
+    if snapshot.kind(name) != "commit":
         return reference(snapshot, path, name)
     subject = _subject(snapshot, name)
     return e("span", "code ", e("code", brief(name)), f" {subject}" if subject else None)

@@ -20,7 +20,7 @@ WIDTH, HEIGHT, ACROSS, DOWN, BEND = 176, 44, 64, 16, 14
 
 @dataclass(frozen=True, slots=True)
 class Graph:
-    """Every edge of an index by its ends, but for those to stage events: a model's stage is told on the model."""
+    """Every edge by its ends, but for those to stage events: a model's stage is told on the model."""
 
     edges: tuple[Edge, ...]
     into: Mapping[str, tuple[Edge, ...]]
@@ -28,25 +28,28 @@ class Graph:
 
     def around(self, start: str, limit: int = AROUND) -> tuple[frozenset[str], bool]:
         """What `start` came from and what came of it, nearest first; whether something had to be left out."""
-        before, more = self._reach(start, self.into, limit, backwards=True)
-        after, also = self._reach(start, self.out, limit, backwards=False)
+        before, more = self._reach(start, self.into, limit)
+        after, also = self._reach(start, self.out, limit)
         return before | after | {start}, more or also
 
     def between(self, nodes: Collection[str]) -> tuple[Edge, ...]:
         """The edges whose two ends are among `nodes`."""
         # by what goes in: that is never much, and one dataset may have gone into thousands of runs
-        return tuple(edge for node in sorted(nodes) for edge in self.into.get(node, ()) if edge.source in nodes)
+        return tuple(
+            edge
+            for node in sorted(nodes)
+            for edge in self.into.get(node, ())
+            if edge.target == node and edge.source in nodes
+        )
 
-    def _reach(
-        self, start: str, edges: Mapping[str, tuple[Edge, ...]], limit: int, *, backwards: bool
-    ) -> tuple[frozenset[str], bool]:
+    def _reach(self, start: str, edges: Mapping[str, tuple[Edge, ...]], limit: int) -> tuple[frozenset[str], bool]:
         seen: dict[str, None] = {}
         wave = [start]
         while wave:
             following: list[str] = []
             for node in wave:
                 for edge in edges.get(node, ()):
-                    there = edge.source if backwards else edge.target
+                    there = edge.target if edge.source == node else edge.source
                     if there in seen or there == start:
                         continue
                     if len(seen) == limit:
@@ -59,12 +62,20 @@ class Graph:
 
 def graph_of(index: Index) -> Graph:
     """The index's edges, ready to be walked."""
-    edges = tuple(edge for edge in edges_of(index) if edge.relation != "stage")
+    return joined([edge for edge in edges_of(index) if edge.relation != "stage"])
+
+
+def joined(edges: Iterable[Edge], mutual: str = "") -> Graph:
+    """The graph of these edges. Those of the relation `mutual` are walked from either end, whichever way one goes."""
+    edges = tuple(edges)
     into: dict[str, list[Edge]] = defaultdict(list)
     out: dict[str, list[Edge]] = defaultdict(list)
     for edge in edges:
         into[edge.target].append(edge)
         out[edge.source].append(edge)
+        if edge.relation == mutual:
+            into[edge.source].append(edge)
+            out[edge.target].append(edge)
     return Graph(edges, _frozen(into), _frozen(out))
 
 

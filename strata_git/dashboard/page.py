@@ -27,6 +27,12 @@ SECTIONS = (
 """The navigation: key, words, page."""
 
 
+FOOTER = (
+    "Read-only pages of git-strata, computed from this repository's commits and signed tags alone; what is shown can "
+    "be checked with git, sha256sum and gpg."
+)
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """One page below the site's root. `section` is where it belongs in the navigation, `above` the way back up:
@@ -40,8 +46,8 @@ class Page:
     above: tuple[tuple[str, str], ...] = ()
 
 
-def document(page: Page, site: str) -> bytes:
-    """The page as a whole HTML document, of a site with the title `site`."""
+def document(page: Page, site: str, footer: str = FOOTER) -> bytes:
+    """The page as a whole HTML document, of a site with the title `site`; `footer` says what it is computed from."""
     title = site if page.path == "index.html" else f"{page.title} · {site}"
     head = e(
         "head",
@@ -61,11 +67,7 @@ def document(page: Page, site: str) -> bytes:
         e("header", _brand(page, site), _search(page), class_="top"),
         _navigation(page),
         e("main", _heading(page), page.body, id="main", tabindex="-1"),
-        e(
-            "footer",
-            e("p", "Read-only pages of git-strata, computed from this repository's commits and signed tags alone;"
-              " what is shown can be checked with git, sha256sum and gpg."),
-        ),
+        e("footer", e("p", footer)),
     )  # fmt: skip
     return b"<!doctype html>\n" + render(e("html", head, body, lang="en")).encode() + b"\n"
 

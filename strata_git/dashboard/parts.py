@@ -110,7 +110,8 @@ def reference(snapshot: Snapshot, path: str, name: str, words: str = "") -> Node
     target = snapshot.address(name)
     if target is None:
         return e("span", words or name, " ", badge("not here"), class_="reference")
-    return e("a", words or name, href=link(path, target), class_="reference")
+    led = e("a", words or name, href=link(path, target), class_="reference")
+    return led if snapshot.vouched(name) else e("span", led, " ", badge("unverified", "warn"))
 
 
 def listed(nodes: Sequence[Node], class_: str = "plain") -> Element | None:

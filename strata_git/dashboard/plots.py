@@ -5,6 +5,7 @@ Coordinates are numbers and every word goes in as text; colours come from the st
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping, Sequence
 
 from strata_git.dashboard.addresses import artifact_page, link
@@ -89,7 +90,7 @@ def _span(values: Sequence[float | int]) -> tuple[float, float]:
     low, high = float(min(values)), float(max(values))
     if low == high:
         room = abs(low) * 0.05 or 0.5
-        return low - room, high + room
+        return max(low - room, -sys.float_info.max), min(high + room, sys.float_info.max)
     return low, high
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from threading import Lock
 from typing import TYPE_CHECKING, Any
@@ -75,7 +75,7 @@ class Live:
                 return Answer(503, f"{printable(error.message)}\n{printable(error.hint)}\n".encode())
 
     def _answer(self, address: str, query: str, known: str) -> Answer:
-        state = state_of(self.repo, self.revision)
+        state = self._now()
         etag = f'"{state[:32]}"'
         if etag in (word.strip().removeprefix("W/") for word in known.split(",")):
             return Answer(304, etag=etag)
@@ -84,7 +84,7 @@ class Live:
             site = self._read()
             etag = f'"{self._state[:32]}"'
         if address == API:
-            self._index = self._index or dump_json(index_document(build(self.repo, self.revision)))
+            self._index = self._index or dump_json(self._content())
             return Answer(200, self._index, "application/json", etag)
         body = site.read(address, query)
         if body is None:
@@ -98,13 +98,24 @@ class Live:
         the high-water mark, which is a part of the state: then it is read once more.
         """
         for _ in range(2):
-            self._state = state_of(self.repo, self.revision)
-            reader = Reader(self.repo, self.revision, self.verifier, title=self.title)
-            site = self._site = Site(reader)
+            self._state = self._now()
+            site = self._site = self.made()
             self._index = None
-            if state_of(self.repo, self.revision) == self._state:
+            if self._now() == self._state:
                 break
         return site
+
+    def _now(self) -> str:
+        """A name for all that the pages depend on."""
+        return state_of(self.repo, self.revision)
+
+    def made(self) -> Site:
+        """The site as it is now, read anew."""
+        return Site(Reader(self.repo, self.revision, self.verifier, title=self.title))
+
+    def _content(self) -> Mapping[str, object]:
+        """All of it as data."""
+        return index_document(build(self.repo, self.revision))
 
 
 class Guard:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from strata_git.checks.finding import Finding
-from strata_git.contracts.layout import Artifact, artifact_of
+from strata_git.contracts.layout import KINDS, Artifact, artifact_of
 from strata_git.dashboard.addresses import artifact_page
 from strata_git.dashboard.graph import Graph, graph_of
 from strata_git.doctor.verdict import Verdict
@@ -39,6 +39,24 @@ class Snapshot:
         """The page of the artifact in which a repository path lies."""
         artifact = artifact_of(path)
         return self.address(artifact.reference) if artifact else None
+
+    def kind(self, reference: str) -> str:
+        """What a node of the graph is: the kind of an artifact, here or not, or `commit`."""
+        record = self.records.get(reference)
+        if record is not None:
+            return record.artifact.kind
+        root = reference.partition("/")[0]
+        if root in KINDS:
+            return KINDS[root]
+        return "run" if reference.startswith("run-") else "commit"
+
+    def whose(self, reference: str) -> str:  # noqa: ARG002
+        """Which repository an artifact is of, where there are several (`""`: there is one)."""
+        return ""
+
+    def vouched(self, reference: str) -> bool:  # noqa: ARG002
+        """Whether somebody whose key counts here stands behind what is told of an artifact."""
+        return True
 
     def stage(self, name: str, stage: str) -> ArtifactRecord | None:
         """The version of a model that is in `stage`."""

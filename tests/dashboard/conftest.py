@@ -12,6 +12,7 @@ import pytest
 from strata_git.dashboard.reading import Reader
 from strata_git.dashboard.site import Site
 from tests.dashboard.malice import hostile
+from tests.dashboard.neighbours import hostile_desk, neighbours
 from tests.dashboard.stories import rich
 from tests.support.builder import RepositoryBuilder, create
 from tests.support.environment import sealed, short_directory, stop_agents
@@ -47,6 +48,25 @@ def malice(tmp_path_factory: pytest.TempPathFactory) -> RepositoryBuilder:
     """The repository in which every text is a payload."""
     environ = sealed(tmp_path_factory.mktemp("sealed"), tmp_path_factory.mktemp("g"), os.environ)
     return hostile(create(tmp_path_factory.mktemp("malice") / "repo", environ))
+
+
+@pytest.fixture(scope="module")
+def desk(tmp_path_factory: pytest.TempPathFactory, key_store: KeyStore) -> Iterator[RepositoryBuilder]:
+    """Where several repositories are asked as one."""
+    gnupg = short_directory()
+    shutil.copytree(key_store.ring("alice"), gnupg, dirs_exist_ok=True)
+    environ = sealed(tmp_path_factory.mktemp("sealed"), gnupg, os.environ)
+    fingerprint = (key_store.folder("alice") / "fingerprint").read_text().strip()
+    yield neighbours(tmp_path_factory.mktemp("federation"), environ, fingerprint)
+    stop_agents(gnupg)
+    shutil.rmtree(gnupg, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def surrounded(tmp_path_factory: pytest.TempPathFactory) -> RepositoryBuilder:
+    """The same with nobody around but a member in whose index every text is a payload, and one that is not there."""
+    environ = sealed(tmp_path_factory.mktemp("sealed"), tmp_path_factory.mktemp("g"), os.environ)
+    return hostile_desk(tmp_path_factory.mktemp("surrounded"), environ)
 
 
 @pytest.fixture

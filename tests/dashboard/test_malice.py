@@ -10,8 +10,10 @@ import re
 import pytest
 
 from strata_git.dashboard.page import POLICY
+from strata_git.dashboard.site import Site
 from tests.dashboard.conftest import opened
 from tests.dashboard.malice import PAYLOADS, line
+from tests.dashboard.neighbours import federated
 from tests.dashboard.parsed import TAGS, Parsed, parse
 from tests.support.builder import RepositoryBuilder
 
@@ -25,10 +27,21 @@ ATTRIBUTES = {
 ADDRESS = re.compile(r"(?:\.\./)*[a-z0-9][a-z0-9_./-]*(?:#[a-z-]+)?|#[a-z-]+|(?:\.\./)+|")
 
 
+@pytest.fixture(scope="module", params=["malice", "surrounded"])
+def hostile(request: pytest.FixtureRequest) -> Site:
+    """The site of one repository full of payloads, and that of several with a member that lies."""
+    repo = request.getfixturevalue(request.param)
+    return opened(repo, PAYLOADS[0]) if request.param == "malice" else federated(repo, PAYLOADS[0])
+
+
 @pytest.fixture(scope="module")
-def pages(malice: RepositoryBuilder) -> dict[str, Parsed]:
-    site = opened(malice, PAYLOADS[0])
-    return {path: parse(path, make()) for path, make in site.files.items() if path.endswith(".html")}
+def made(hostile: Site) -> dict[str, bytes]:
+    return {path: make() for path, make in hostile.files.items()}
+
+
+@pytest.fixture(scope="module")
+def pages(made: dict[str, bytes]) -> dict[str, Parsed]:
+    return {path: parse(path, data) for path, data in made.items() if path.endswith(".html")}
 
 
 def test_there_are_enough_of_them(pages: dict[str, Parsed]) -> None:
@@ -60,21 +73,20 @@ def test_links_lead_into_the_site_or_plainly_to_the_web(pages: dict[str, Parsed]
                     assert ADDRESS.fullmatch(value), (path, tag, value)
 
 
-def test_no_control_or_direction_character_is_left(malice: RepositoryBuilder) -> None:
-    site = opened(malice)
-    for path, make in site.files.items():
+def test_no_control_or_direction_character_is_left(made: dict[str, bytes]) -> None:
+    for path, data in made.items():
         if path.endswith(".html"):
-            assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]", make().decode()), path
+            assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ufeff]", data.decode()), path
 
 
-def test_addresses_hold_nothing_that_leads_out(malice: RepositoryBuilder) -> None:
-    for path in opened(malice).files:
+def test_addresses_hold_nothing_that_leads_out(hostile: Site) -> None:
+    for path in hostile.files:
         assert re.fullmatch(r"[a-z0-9][a-z0-9_.-]*(/[a-z0-9][a-z0-9_.-]*)*", path)
         assert ".." not in path
 
 
-def test_the_script_of_names_is_one_plain_list(malice: RepositoryBuilder) -> None:
-    text = opened(malice).files["assets/names.js"]().decode("ascii")
+def test_the_script_of_names_is_one_plain_list(made: dict[str, bytes]) -> None:
+    text = made["assets/names.js"].decode("ascii")
     assert re.fullmatch(r"window\.strataNames = \[[^<\n]*\];\n", text)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as some
 
 from strata_git.contracts.layout import Artifact
@@ -40,6 +40,7 @@ STORY = [
 
 
 @given(some.lists(some.dictionaries(some.sampled_from(["a", "b", "<i>", "c" * 90]), figures), min_size=2, max_size=8))
+@example([{"a": 0.0}, {"b": -1.75e308}])  # alone on its axis, and without room below
 def test_any_figures_give_a_plot_inside_its_frame(values: list[dict[str, float]]) -> None:
     drawn = parallel([run(number, metrics) for number, metrics in enumerate(values)], "runs.html")
     names = {name for metrics in values for name in metrics}

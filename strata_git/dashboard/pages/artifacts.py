@@ -54,7 +54,7 @@ def artifact(snapshot: Snapshot, path: str, detail: Detail) -> Page:
     lead = e("div", [part for node in [*stages(record), *state, verdict(found)] for part in (node, " ")],
              e("p", record.description, class_="said") if record.description else None, class_="lead")  # fmt: skip
     body: list[Node] = [
-        _identity(detail),
+        identity(detail),
         _found("Findings", path, [each for each in found if each.severity != "info"]),
         *holdings(snapshot, path, detail),
         _origin(snapshot, path, detail),
@@ -62,7 +62,7 @@ def artifact(snapshot: Snapshot, path: str, detail: Detail) -> Page:
         _card(snapshot, path, detail),
         _pictures(path, detail),
         _files(detail),
-        _signatures(detail),
+        signatures(detail),
         _found("Notes", path, [each for each in found if each.severity == "info"]),
         _proof(snapshot, detail),
         _log(detail),
@@ -76,7 +76,8 @@ def _found(title: str, path: str, found: Sequence[Finding]) -> Element | None:
     return section(title, e("ul", [finding(path, each, None) for each in found], class_="findings"), id_=title.lower())
 
 
-def _identity(detail: Detail) -> Element:
+def identity(detail: Detail) -> Element:
+    """What names an artifact, and who brought it when."""
     record = detail.record
     introduced = record.introduced
     commit: Node = e("span", "before this shallow clone begins", class_="quiet") if record.boundary else None
@@ -176,7 +177,8 @@ def _files(detail: Detail) -> Element | None:
     return section("Files", table("Files", columns, rows, sortable=True), more, id_="files")
 
 
-def _signatures(detail: Detail) -> Element | None:
+def signatures(detail: Detail) -> Element | None:
+    """Who signed an artifact, and the commit that brought it; None for what is never signed."""
     record = detail.record
     if not record.artifact.frozen:
         return None

@@ -211,14 +211,19 @@ def _joined(nodes: Sequence[Node]) -> Element:
     return e("span", shown, f"and {len(nodes) - 4} more" if len(nodes) > 4 else None)
 
 
-def names_script(snapshot: Snapshot) -> bytes:
+Name = tuple[str, str, str]
+"""What can be searched for: a name, its page, and a description."""
+
+
+def names_script(names: Sequence[Name]) -> bytes:
     """Every name and its page, as a script that the search box loads when it is used."""
-    rows = [[name, page] for name, page, _ in _names(snapshot)]
+    rows = [[name, page] for name, page, _ in names]
     text = json.dumps(rows, ensure_ascii=True, separators=(",", ":")).replace("<", "\\u003c")
     return f"window.strataNames = {text};\n".encode()
 
 
-def _names(snapshot: Snapshot) -> list[tuple[str, str, str]]:
+def names_of(snapshot: Snapshot) -> list[Name]:
+    """Every artifact and every family of versions."""
     told = []
     for record in snapshot.index.artifacts:
         told.append((record.reference, artifact_page(record.artifact), record.description))
@@ -228,10 +233,10 @@ def _names(snapshot: Snapshot) -> list[tuple[str, str, str]]:
     return sorted(told)
 
 
-def search(snapshot: Snapshot, text: str = "") -> Page:
+def search(names: Sequence[Name], text: str = "") -> Page:
     """What bears this text in its name or description; without text, where the lists are."""
     path, words = "search.html", text.lower().split()
-    found = [row for row in _names(snapshot) if words and all(word in f"{row[0]} {row[2]}".lower() for word in words)]
+    found = [row for row in names if words and all(word in f"{row[0]} {row[2]}".lower() for word in words)]
     rows = [
         e("li", e("a", name, href=link(path, page)), " ", e("span", said, class_="quiet")) for name, page, said in found
     ]

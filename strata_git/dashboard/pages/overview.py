@@ -53,17 +53,18 @@ def _tiles(snapshot: Snapshot) -> Element:
         records = snapshot.index.of_kind(KINDS[root])
         names = len({record.artifact.name for record in records})
         below = counted(names, "name") if root not in ("runs", "services") and names != len(records) else ""
-        tiles.append(_tile(root, f"{root}.html", whole(len(records)), below))
+        tiles.append(tile(root, f"{root}.html", whole(len(records)), below))
     counts = by_severity(snapshot.verdict.findings)
     tone = "bad" if counts.get("error") else "warn" if counts.get("warning") else "good"
     told = ", ".join(counted(counts[word], word) for word in ("error", "warning") if counts.get(word))
     told = told or (counted(counts["info"], "note") if counts.get("info") else "nothing wrong")
     serious = counts.get("error", 0) + counts.get("warning", 0)
-    tiles.append(_tile("findings", "findings.html", whole(serious), told, tone))
+    tiles.append(tile("findings", "findings.html", whole(serious), told, tone))
     return e("ul", tiles, class_="tiles")
 
 
-def _tile(words: str, target: str, count: str, below: str, tone: str = "") -> Element:
+def tile(words: str, target: str, count: str, below: str, tone: str = "") -> Element:
+    """One of the counts on the first page, which leads to the page `target`."""
     return e(
         "li",
         e("a", e("span", count, class_="count"), e("span", words, class_="what"), e("span", below, class_="below"),
@@ -90,13 +91,14 @@ def _live_row(snapshot: Snapshot, record: ArtifactRecord) -> list[Cell | Node]:
     return [
         e("a", record.artifact.short, href=link(PATH, artifact_page(record.artifact))),
         when(event.date) if event else None,
-        e("span", badge("unsound", "bad"), " ") if event and not event.sound else _who(event),
+        e("span", badge("unsound", "bad"), " ") if event and not event.sound else signed_by(event),
         metrics(record, names),
         e("span", [part for node in data for part in (node, " ")]),
     ]
 
 
-def _who(event: StageRecord | None) -> Node:
+def signed_by(event: StageRecord | None) -> Node:
+    """The name of an event's signer, and what came of checking the signature."""
     if event is None or event.signature is None:
         return badge("not signed")
     return e("span", person(event.signature.user) or "somebody", " ", signature_badge(event))
