@@ -13,6 +13,8 @@ from tests.flows.server import EVERYTHING, Server
 from tests.support import artifacts
 from tests.support.builder import RepositoryBuilder
 
+pytestmark = pytest.mark.heavy
+
 CLONES = 8
 
 
@@ -57,7 +59,6 @@ def whole(server: RepositoryBuilder) -> None:
     assert left == []
 
 
-@pytest.mark.heavy
 def test_different_branches(place: Place, clones: list[RepositoryBuilder]) -> None:
     answers = pushed([(repo, ("origin", f"HEAD:refs/heads/b{n}")) for n, repo in enumerate(clones)])
     assert [code for code, _ in answers] == [0] * CLONES, answers
@@ -66,7 +67,7 @@ def test_different_branches(place: Place, clones: list[RepositoryBuilder]) -> No
     whole(place.server)
 
 
-WAYS = [pytest.param((), id="each for itself", marks=pytest.mark.heavy), pytest.param(("--atomic",), id="atomic")]
+WAYS = [pytest.param((), id="each for itself"), pytest.param(("--atomic",), id="atomic")]
 
 
 @pytest.mark.parametrize("atomic", WAYS)
@@ -86,7 +87,6 @@ def test_one_branch_and_one_of_ones_own(place: Place, clones: list[RepositoryBui
     whole(place.server)
 
 
-@pytest.mark.heavy
 def test_everybody_gets_in_by_trying_again(place: Place, clones: list[RepositoryBuilder]) -> None:
     """Fetch, rebase, push until it is through: at the end everything is in one history."""
     waiting = list(clones)

@@ -16,6 +16,8 @@ from tests.support.fixtures import Builder
 from tests.support.newer_git import newer_git, with_git
 from tests.support.process import Completed, run
 
+pytestmark = pytest.mark.heavy
+
 __all__ = ["newer_git"]
 
 
@@ -26,7 +28,6 @@ def test_sha256(tmp_path: Path, hermetic: dict[str, str]) -> None:
     assert "work" not in place.server.git("for-each-ref")
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("object_format", ["sha1", "sha256"])
 def test_reftables(
     tmp_path: Path, hermetic: dict[str, str], monkeypatch: pytest.MonkeyPatch, newer_git: Path, object_format: str
@@ -42,7 +43,6 @@ def test_reftables(
     work(Place(side, place.server), branch="side")
 
 
-@pytest.mark.heavy
 def test_a_newer_git(place: Place, monkeypatch: pytest.MonkeyPatch, newer_git: Path) -> None:
     """What one git made the other goes on with."""
     monkeypatch.setenv("PATH", os.pathsep.join((str(newer_git), os.environ["PATH"])))

@@ -11,6 +11,8 @@ from tests.flows.kinds import READS, Place, add, strata
 from tests.flows.releasing import unchecked
 from tests.support.builder import RepositoryBuilder
 
+pytestmark = pytest.mark.heavy
+
 OLD = tuple(tuple(word.replace("iris@v1", "old@v1") for word in words) for words in READS)
 QUICK = 10.0
 """Seconds in which a command answers, whatever it lacks."""

@@ -9,6 +9,8 @@ import pytest
 from tests.flows.kinds import Place, work
 from tests.support.builder import RepositoryBuilder
 
+pytestmark = pytest.mark.heavy
+
 # --- ways to lay out a repository; each gives the place in which the work is done
 
 
@@ -215,7 +217,6 @@ def test_a_days_work(place: Place, layout: Callable[[Place], Place]) -> None:
     work(layout(place))
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("layout", RARE, ids=lambda layout: layout.__name__)
 def test_a_days_work_in_a_rarer_place(place: Place, layout: Callable[[Place], Place]) -> None:
     work(layout(place))

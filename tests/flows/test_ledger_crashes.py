@@ -30,6 +30,8 @@ from strata_git.errors import StrataError
 from tests.ledger.lab import SETTINGS, fine
 from strata_git.authoring.promote import promote
 from strata_git.repo.command import Repository
+
+pytestmark = pytest.mark.heavy
 version, key = sys.argv[1:]
 for attempt in range(200):
     repo = Repository.discover(Path.cwd(), dict(os.environ))
@@ -117,12 +119,10 @@ def test_a_promotion_that_ends_at_any_third_write(lab: Lab) -> None:
     assert enumerated(lab, ("before",), step=3) > 6
 
 
-@pytest.mark.heavy
 def test_a_promotion_that_ends_at_any_write(lab: Lab) -> None:
     assert enumerated(lab, ("before", "after")) > 6
 
 
-@pytest.mark.heavy
 @pytest.mark.parametrize("words", [("sign", "models/forest/v2"), ("checksum", "datasets/digits/v1")])
 def test_sealing_and_signing_that_end_at_any_write(lab: Lab, words: tuple[str, ...]) -> None:
     lab.repo.dataset("digits")
@@ -166,12 +166,10 @@ def kills(lab: Lab, times: int) -> None:
         shutil.rmtree(case.repo.path)
 
 
-@pytest.mark.heavy
 def test_a_few_random_kills(lab: Lab) -> None:
     kills(lab, 8)
 
 
-@pytest.mark.heavy
 def test_fifty_random_kills(lab: Lab) -> None:
     kills(lab, 50)
 

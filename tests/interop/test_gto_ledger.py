@@ -16,6 +16,8 @@ from tests.support.builder import RepositoryBuilder
 from tests.support.fixtures import Builder
 from tests.support.keys import Keys
 
+pytestmark = pytest.mark.heavy
+
 
 def ask(gto: Path, repo: RepositoryBuilder, *words: str) -> Any:
     command = [str(gto), *words, "--json"]
@@ -56,7 +58,6 @@ def lab(builder: Builder, keys: Keys) -> Lab:
     return lab_in(builder(), keys)
 
 
-@pytest.mark.heavy
 def test_several_models(lab: Lab, gto: Path) -> None:
     for model in ("tree", "deep-forest_2"):
         for version in ("v1", "v2", "v11"):
@@ -147,7 +148,6 @@ def test_what_gto_wrote_is_told_as_unsigned(lab: Lab, gto: Path) -> None:
     assert ours(lab.repo, code=2)["forest"] == {"v1": "staging"}
 
 
-@pytest.mark.heavy
 def test_a_repository_that_gto_made_alone(builder: Builder, gto: Path) -> None:
     """The layout of GTO's own example: names, versions with minor numbers, stages of its own, deprecation."""
     repo = builder().workspace()
