@@ -76,7 +76,7 @@ def add_dataset(
     parents = [_cited_parent(repo, text) for text in request.parents]
     selection = select_files(request.source, request.splits)
     warnings = overlaps(selection)
-    with _pending(root, request.name) as place:
+    with pending(root, f"dataset-{request.name}") as place:
         for split, names in selection.splits.items():
             _copy(selection.base, names, place / split, progress or _silent)
         about, splits, sums, size = _describe(request, selection, place, parents, now or datetime.now(UTC))
@@ -89,9 +89,9 @@ def add_dataset(
 
 
 @contextmanager
-def _pending(root: Path, name: str) -> Iterator[Path]:
+def pending(root: Path, what: str) -> Iterator[Path]:
     """A directory of our own that Git ignores and that is gone afterwards, whatever happens."""
-    place = root / PENDING / f"dataset-{name}-{os.getpid()}"
+    place = root / PENDING / f"{what}-{os.getpid()}"
     try:
         place.mkdir(parents=True)
     except OSError as error:

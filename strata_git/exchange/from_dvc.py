@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from strata_git.authoring.dataset import AddedDataset, DatasetRequest, Progress, add_dataset
+from strata_git.authoring.dataset import AddedDataset, DatasetRequest, Progress, add_dataset, pending
 from strata_git.checks.plain import dig, items, mapping, text
 from strata_git.errors import StrataError, UsageError, printable
-from strata_git.exchange.staging import below, staging
+from strata_git.exchange.staging import below
 from strata_git.load import Unloadable, load_json, load_yaml
 from strata_git.repo.command import Repository
 from strata_git.repo.files import copy_file
@@ -58,7 +58,7 @@ def import_dvc(repo: Repository, wanted: DvcImport, *, progress: Progress | None
     root = _dvc_root(pointer)
     out = _chosen(_outs(pointer), wanted.out, pointer)
     caches = [wanted.cache] if wanted.cache else [root / ".dvc" / "cache"]
-    with staging(repo, "dvc") as place:
+    with pending(repo.require_worktree(), "import-dvc") as place:
         for name, md5 in _files(out, caches, pointer):
             _fetch(out, name, md5, caches, place)
         request = DatasetRequest(

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from strata_git.authoring.dataset import DatasetRequest, add_dataset
+from strata_git.authoring.dataset import DatasetRequest, add_dataset, pending
 from strata_git.authoring.model import next_version, require_contract
 from strata_git.checks.plain import dig, items, mapping, number, text
 from strata_git.contracts.layout import CHECKSUMS, METADATA, NAME, Artifact
@@ -21,7 +21,7 @@ from strata_git.contracts.model import front_matter
 from strata_git.errors import StrataError, UsageError, printable
 from strata_git.exchange.foreign_run import slug
 from strata_git.exchange.licences import spdx
-from strata_git.exchange.staging import below, copy_tree, staging
+from strata_git.exchange.staging import below, copy_tree
 from strata_git.integrity import checksums
 from strata_git.integrity.digest import sha256_directory
 from strata_git.integrity.scan import scan_file
@@ -74,7 +74,7 @@ def import_hf(repo: Repository, wanted: HfImport, *, now: datetime | None = None
         raise UsageError(f"'{printable(wanted.name)}' is not a name: lower-case letters and digits, joined by - or _.")
     if not wanted.directory.is_dir():
         raise StrataError(f"{printable(str(wanted.directory))} is not a directory.")
-    with staging(repo, "hf") as place:
+    with pending(repo.require_worktree(), "import-hf") as place:
         names = _copied(wanted.directory.absolute(), place)
         card = _card(place)
         kind = wanted.kind or _kind(names, card)

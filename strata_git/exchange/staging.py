@@ -1,34 +1,16 @@
-"""Files of others on their way in: names are judged first, links never followed, nothing is left behind."""
+"""Files of others on their way in: names are judged first, links never followed."""
 
 from __future__ import annotations
 
 import os
-import shutil
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 from strata_git.errors import StrataError, printable
-from strata_git.repo.command import Repository
-from strata_git.repo.files import copy_file, unwritable
+from strata_git.repo.files import copy_file
 
-_PLACE = ".strata/local/pending"
 _DEPTH = 64
-
-
-@contextmanager
-def staging(repo: Repository, what: str) -> Iterator[Path]:
-    """An empty directory of our own in the work tree, which git ignores and which is gone afterwards."""
-    place = repo.require_worktree() / _PLACE / f"import-{what}-{os.getpid()}"
-    try:
-        place.mkdir(parents=True)
-    except OSError as error:
-        raise unwritable(place, error) from None
-    try:
-        yield place
-    finally:
-        shutil.rmtree(place, ignore_errors=True)
 
 
 def below(root: Path, name: str, said_by: str) -> Path:
