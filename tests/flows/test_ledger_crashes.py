@@ -23,6 +23,8 @@ from tests.support.builder import RepositoryBuilder
 from tests.support.fixtures import ROOT, Builder
 from tests.support.keys import Keys
 
+pytestmark = pytest.mark.heavy
+
 PROMOTER = """\
 import os, sys
 from pathlib import Path
@@ -31,7 +33,6 @@ from tests.ledger.lab import SETTINGS, fine
 from strata_git.authoring.promote import promote
 from strata_git.repo.command import Repository
 
-pytestmark = pytest.mark.heavy
 version, key = sys.argv[1:]
 for attempt in range(200):
     repo = Repository.discover(Path.cwd(), dict(os.environ))
