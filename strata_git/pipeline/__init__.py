@@ -1,0 +1,1 @@
+"""Documents in, answers out: sources, loaders, chunking, prompts, inference, chains, sinks."""
