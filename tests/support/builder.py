@@ -16,7 +16,8 @@ from strata_git.repo.tree import commit_tree
 from strata_git.repo.worktree import WorkTree
 from tests.support import artifacts
 from tests.support.artifacts import Files
-from tests.support.process import Completed, run
+from tests.support.forking import server_for
+from tests.support.process import LIMIT, Completed, run
 
 FIRST = 1767614400
 """2026-01-05T12:00:00Z, when the first commit of every test is made."""
@@ -137,7 +138,11 @@ class RepositoryBuilder:
         """`git strata <words>` in a process of its own; a traceback fails the test at once."""
         command = (sys.executable, "-m", "strata_git", *words)
         environ = self.environ | dict(env or {})
-        return run(*command, cwd=self.path / cwd, environ=environ, stdin=stdin).clean()
+        server = server_for(environ)
+        if server is None:
+            return run(*command, cwd=self.path / cwd, environ=environ, stdin=stdin).clean()
+        code, told, noted = server.run(words, self.path / cwd, environ, stdin or b"", LIMIT)
+        return Completed(command, code, os.fsdecode(told), os.fsdecode(noted)).clean()
 
     def install_hooks(self, *options: str) -> RepositoryBuilder:
         self.strata("install", *options).expect(0)
