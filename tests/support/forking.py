@@ -10,6 +10,7 @@ started.
 from __future__ import annotations
 
 import atexit
+import contextlib
 import json
 import os
 import signal
@@ -38,7 +39,11 @@ class Server:
             command, cwd=root, env=dict(environ), stdin=subprocess.DEVNULL, stdout=subprocess.PIPE
         )
         assert self.process.stdout is not None
-        assert self.process.stdout.readline() == b"ready\n"
+        with self.process.stdout as told:
+            ready = told.readline()
+        if ready != b"ready\n":
+            self.stop()
+            raise RuntimeError("git strata could not be loaded: standard error says why")
 
     def run(
         self, words: Sequence[str], cwd: Path, environ: Mapping[str, str], stdin: bytes, limit: float
@@ -74,8 +79,8 @@ class Server:
     def stop(self) -> None:
         self.process.kill()
         self.process.wait()
-        for path in (Path(self.address), self.place):
-            path.unlink() if path.is_socket() else path.rmdir()
+        Path(self.address).unlink(missing_ok=True)
+        self.place.rmdir()
 
 
 _server: Server | None = None
@@ -117,7 +122,8 @@ def _load() -> None:
     from strata_git.cli.main import COMMANDS
 
     for module, _ in COMMANDS.values():
-        import_module(f"strata_git.cli.{module}")
+        with contextlib.suppress(ImportError):  # whoever gives the command is told
+            import_module(f"strata_git.cli.{module}")
     for name in ("contracts.shape", "doctor.judge", "index.build", "ledger.events", "authoring.promote", "load"):
         import_module(f"strata_git.{name}")
     for name in ("yaml", "sqlite3", "gnupg", "pydantic"):
