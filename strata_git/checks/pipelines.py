@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from strata_git.checks.citations import full
@@ -20,21 +20,22 @@ def judge_settings(path: str, data: bytes) -> TextAccount:
     if document is None:
         return TextAccount("settings", facts={"unread": bool(complaint)})
     value = mapping(document.value)
-    sections = {name: value[name] for name in _SECTIONS if name in value}
-    findings = tuple(_judge_sections(path, document, sections)) if sections else ()
+    findings = tuple(_judge_sections(path, document)) if any(name in value for name in _SECTIONS) else ()
     facts = {name: sorted(mapping(value.get(name))) for name in ("connectors", "inference", "sinks")}
     return TextAccount("settings", findings, facts)
 
 
-_SECTIONS = ("keys", "connectors", "inference", "sinks", "processing", "observability", "retention")
-"""As in `contracts.pipeline`, which loads pydantic; held together by a test."""
+_SECTIONS = (
+    "keys", "connectors", "inference", "sinks", "processing", "observability", "execution", "retention", "profiles",
+)  # fmt: skip
+"""As in `contracts.pipeline` and `contracts.profiles`, which load pydantic; held together by a test."""
 
 
-def _judge_sections(path: str, document: Document, sections: Mapping[str, object]) -> Iterator[Finding]:
-    from strata_git.contracts.pipeline import Pipelines
-    from strata_git.load import Document as Loaded
+def _judge_sections(path: str, document: Document) -> Iterator[Finding]:
+    from strata_git.contracts.profiles import complaints
 
-    yield from contract(path, Pipelines, Loaded(dict(sections), document.lines), "STR-N003")
+    for complaint in complaints(document):
+        yield found("STR-N003", path, complaint.message, line=complaint.line)
 
 
 def judge_chain(path: str, data: bytes) -> TextAccount:

@@ -92,5 +92,7 @@ RULES: tuple[Rule, ...] = (
          "`git strata push` writes an entry for it, signed by you, after looking at it: `git strata history MODEL`"),
     Rule("STR-P043", "0009-9.2", WARNING, "Entries of the signed log are by keys that were not revoked then.",
          "look at what the entry moved: `git log refs/strata/log`; the events themselves are judged each for itself"),
+    Rule("STR-P044", "0009-10.1", ERROR, "A receipt is a signed tag whose name and statement agree.",
+         "make the run again: `git strata reproduce RUN --receipt`; `git update-ref -d` deletes what is none"),
 )
 # fmt: on

@@ -12,7 +12,7 @@ from strata_git.checks.finding import Finding
 from strata_git.checks.text_account import Around, TextAccount
 from strata_git.contracts.layout import SETTINGS
 
-SHIPPED = ("chain", "sklearn")
+SHIPPED = ("chain", "command", "notebook", "sklearn")
 """Plugins that come with git-strata; held against the catalog of runs by a test."""
 
 

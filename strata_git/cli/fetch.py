@@ -18,7 +18,7 @@ from strata_git.errors import UsageError
 @format_option
 @click.pass_obj
 def command(session: Session, remote: str | None, give_way: bool, join: bool, style: str) -> int:
-    """Take in the ledger of REMOTE (default: origin): event tags, chain heads, approvals, notes.
+    """Take in the ledger of REMOTE (default: origin): event tags, chain heads, approvals, receipts, notes.
 
     Nothing that is here is overwritten. Events that vanished or moved on the remote are told and give exit code 2, and
     so is everything that is wrong with the ledger afterwards.
@@ -36,10 +36,11 @@ def command(session: Session, remote: str | None, give_way: bool, join: bool, st
 def _tell(made: Fetched) -> None:
     for tag in made.tags:
         out(f"  {tag}")
-    for ref in made.approvals:
+    for ref in (*made.approvals, *made.receipts):
         out(f"  {ref}")
     notes = ", notes" if made.notes else ""
-    out(f"{made.remote}: {len(made.tags)} events, {len(made.approvals)} approvals{notes} new here")
+    receipts = f", {len(made.receipts)} receipts" if made.receipts else ""
+    out(f"{made.remote}: {len(made.tags)} events, {len(made.approvals)} approvals{receipts}{notes} new here")
     for tag, oid in made.aside:
         out(f"  put aside: {tag}  (refs/strata/aside/{oid})")
     for model, tags in made.behind.items():
@@ -57,6 +58,7 @@ def _plain(made: Fetched) -> dict[str, object]:
         "remote": made.remote,
         "tags": list(made.tags),
         "approvals": list(made.approvals),
+        "receipts": list(made.receipts),
         "behind": [{"model": model, "unpublished": list(tags)} for model, tags in made.behind.items()],
         "aside": [{"tag": tag, "oid": oid} for tag, oid in made.aside],
         "notes": made.notes,

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from strata_git.config import Settings
     from strata_git.index.records import Index
     from strata_git.repo.command import Repository
+    from strata_git.runs.masking import Mask
 
 
 @dataclass(slots=True)
@@ -20,6 +21,7 @@ class Session:
     environ: Mapping[str, str]
     cwd: Path
     _repository: Repository | None = field(default=None, repr=False)
+    _mask: Mask | None = field(default=None, repr=False)
     indexes: list[Index] = field(default_factory=list, repr=False)
     """Those that the command has asked."""
 
@@ -35,6 +37,16 @@ class Session:
 
             self._repository = Repository.discover(self.cwd, self.environ)
         return self._repository
+
+    def mask(self) -> Mask:
+        """What must not be shown: secrets of the environment, and what is resolved. All output passes it from now."""
+        if self._mask is None:
+            from strata_git.cli.output import mask_with
+            from strata_git.runs.masking import Mask
+
+            self._mask = Mask.of(self.environ)
+            mask_with(self._mask.text)
+        return self._mask
 
     def settings(self) -> Settings:
         """The workspace's settings, from the work tree, or from HEAD in a bare repository."""

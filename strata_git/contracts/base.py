@@ -90,8 +90,13 @@ def _path(loc: tuple[int | str, ...], value: object) -> Path:
 def _addressed(path: Path, said: str, document: Document) -> tuple[Path, str]:
     """A check of a whole mapping names the key it means (`steps.0.input: ...`): the complaint stands there then."""
     inner, colon, rest = said.partition(": ")
-    below = tuple(int(part) if part.isdecimal() else part for part in inner.split("."))
-    return ((*path, *below), rest) if colon and (*path, *below) in document.lines else (path, said)
+    parts = inner.split(".") if colon else []
+    for keys in range(len(parts), 0, -1):  # keys may hold dots themselves: the last one takes what is left
+        named = (*parts[: keys - 1], ".".join(parts[keys - 1 :]))
+        below = tuple(int(part) if part.isdecimal() else part for part in named)
+        if (*path, *below) in document.lines:
+            return (*path, *below), rest
+    return path, said
 
 
 def _line(path: Path, document: Document) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Literal, Self
 
 from pydantic import ConfigDict, Field, JsonValue, RootModel, model_validator
 
 from strata_git.contracts.base import (
+    Checked,
     Cited,
     ContentHash,
     Contract,
@@ -22,24 +24,30 @@ from strata_git.contracts.base import (
     Text,
     reference,
 )
+from strata_git.errors import printable
 
 SCHEMA = "strata/run/v1"
 SYSTEM_SCHEMA = "strata/system/v1"
+
+_LOGIN = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 
 Count = Annotated[int, Field(ge=0)]
 
 
 class Code(Contract):
-    """The code a run came from: HEAD, whether tracked files differed from it, and the tree they made."""
+    """The code a run came from: HEAD, whether tracked files differed from it, and the tree they made; `kept` is the
+    tree of the commit under refs/strata/runs/, where the work tree was kept."""
 
     commit: ObjectId
     dirty: bool
     tree: ObjectId
+    kept: ObjectId | None = None
 
 
 class RunInput(Cited):
-    """An artifact the run read, with the digest it had."""
+    """An artifact the run read, with the digest it had; `name` is what the experiment called it."""
 
+    name: Label | None = None
     digest: ContentHash
 
 
@@ -47,7 +55,39 @@ class RunPrompt(Cited):
     """A prompt version the run used."""
 
     ref: Annotated[str, reference("prompt")]
+    name: Label | None = None
     digest: ContentHash
+
+
+class RunFile(Contract):
+    """A committed file or directory, no artifact, that the run read: `digest` is that of the file's bytes, or of the
+    list of the directory's files as CHECKSUMS.txt would have it."""
+
+    name: Label | None = None
+    path: InsidePath
+    digest: ContentHash
+
+
+def _uri(value: str) -> str:
+    if not value.strip() or printable(value) != value or len(value) > 2000:
+        raise ValueError("must be one line of 1 to 2000 printable characters")
+    if _LOGIN.search(value):
+        raise ValueError("must not carry a password")
+    return value
+
+
+class Source(Contract):
+    """Something outside the repository that the run read, as far as it was told what it was."""
+
+    uri: Annotated[
+        str, Checked(_uri, rf"^(?!.*{_LOGIN.pattern})[\s\S]*\S", "where it was read from, without credentials", 2000)
+    ]
+    name: Label | None = None
+    sha256: Sha256 | None = None
+    bytes: Count | None = None
+    etag: Label | None = None
+    version: Label | None = None
+    modified: Moment | None = None
 
 
 class Output(Contract):
@@ -56,6 +96,21 @@ class Output(Contract):
     path: InsidePath
     sha256: Sha256
     bytes: Count
+
+
+class Usage(Contract):
+    """What the run took: seconds by the clock, seconds of processor time, and the most memory one process held."""
+
+    wall_s: Annotated[Number, Field(ge=0)]
+    cpu_s: Annotated[Number, Field(ge=0)]
+    peak_memory_bytes: Count | None = None
+
+
+class Earlier(Contract):
+    """A run whose unfinished work this one took up, with the digest its record has."""
+
+    ref: Annotated[str, reference("run")]
+    digest: ContentHash
 
 
 class Cost(Contract):
@@ -78,6 +133,13 @@ _ENDS: list[JsonValue] = [
 """What `_ends_as_it_says` asks, as far as a JSON Schema can say it."""
 
 
+class OfSweep(Contract):
+    """The sweep that a run was a trial of, and the trial's number."""
+
+    run: RunId
+    trial: Count
+
+
 class RunRecord(Contract):
     """run.yaml: what became of a run, and all that went in and came out."""
 
@@ -95,10 +157,18 @@ class RunRecord(Contract):
     code: Code
     inputs: Many[RunInput]
     prompts: Many[RunPrompt] = ()
+    files: Many[RunFile] = ()
+    sources: Many[Source] = ()
     outputs: Many[Output]
     tokens: dict[Name, Count] | None = None
+    counts: dict[Name, Count] | None = None
     cost: Cost | None = None
     error: Text | None = None
+    usage: Usage | None = None
+    resumes: Earlier | None = None
+    reproduces: Earlier | None = None
+    sweep: OfSweep | None = None
+    user: Label | None = None
 
     @model_validator(mode="after")
     def _ends_as_it_says(self) -> Self:

@@ -16,7 +16,11 @@ from strata_git.runs.plugin import Plugin
 from strata_git.runs.workspace import find_plugin, load_workspace_plugin, workspace_plugins
 
 GROUP = "strata_git.plugins"
-BUILTIN = {"sklearn": "strata_git.runs.plugins.sklearn:SklearnPlugin"}
+BUILTIN = {
+    "command": "strata_git.runs.plugins.command:CommandPlugin",
+    "notebook": "strata_git.runs.plugins.notebook:NotebookPlugin",
+    "sklearn": "strata_git.runs.plugins.sklearn:SklearnPlugin",
+}
 
 TRACKING: Mapping[str, Sequence[str]] = {"runs": ("mlflow", "sqlalchemy", "alembic")}
 """What every tracked run needs, whatever the plugin."""

@@ -1,4 +1,4 @@
-"""The committed data a run reads: found in HEAD, compared with the work tree, verified byte by byte before use.
+"""The committed artifacts a run reads: found in HEAD, compared with the work tree, verified byte by byte before use.
 
 A run's inputs must equal HEAD (TFC-0003): the directory holds exactly the committed files, and each has the digest
 that its committed CHECKSUMS.txt gives. Nothing else of the work tree is looked at here.
@@ -8,14 +8,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from strata_git.contracts.layout import CHECKSUMS, METADATA, UNSUMMED, Artifact, parse_reference
+from strata_git.contracts.layout import (
+    CHECKSUMS,
+    METADATA,
+    ROOT_OF,
+    RUN_RECORD,
+    SERVICE_RECORD,
+    UNSUMMED,
+    Artifact,
+    parse_reference,
+)
 from strata_git.contracts.tree import relative
 from strata_git.errors import StrataError, UsageError, printable
 from strata_git.repo.command import Repository
 
+FILE = "file:"
+"""Begins the reference of a committed file or directory that is no artifact."""
 Stamp = tuple[int, int, int, int, int]
 """Device, inode, size, modification and change time of a file when it was verified."""
 
@@ -53,8 +64,47 @@ class Dataset:
             self._unchanged(name)
 
     def _unchanged(self, name: str) -> None:
-        if _stamp(self.root / name) != self.stamps[name]:
+        if stamp(self.root / name) != self.stamps[name]:
             raise StrataError(f"{self.artifact.path}/{printable(name)} changed while the run was reading it.")
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """What a run reads, by the `name` its experiment gives it, found to be what HEAD says.
+
+    `reference` is `datasets/iris@v1` or `file:PATH`; `path` the directory or file on disk; `digest` the identity
+    (`sha256:...`): of an artifact that of its CHECKSUMS.txt, of a file that of its bytes, of a directory that of the
+    list of its files. `content_hash` is an artifact's, `stamps` tell whether a file was touched since.
+    """
+
+    name: str
+    reference: str
+    path: Path
+    digest: str
+    content_hash: str | None
+    stamps: Mapping[str, Stamp] = field(repr=False)
+
+    def files(self) -> list[Path]:
+        """The committed files, in bytewise order of their names; StrataError when one changed since it was verified."""
+        self.require_unchanged()
+        return [self.path / name for name in self.stamps]
+
+    def require_unchanged(self) -> None:
+        """Raise StrataError when any file was touched since it was verified."""
+        for name, before in self.stamps.items():
+            if stamp(self.path / name) != before:
+                raise StrataError(
+                    f"The input '{self.name}' ({printable(self.reference)}) changed while the run was reading it."
+                )
+
+
+@dataclass(frozen=True, slots=True)
+class _Opened:
+    root: Path
+    listed: Mapping[str, str]
+    stamps: Mapping[str, Stamp]
+    digest: str
+    content_hash: str
 
 
 def open_dataset(repo: Repository, reference: str, *, progress: Callable[[int], None] | None = None) -> Dataset:
@@ -64,23 +114,63 @@ def open_dataset(repo: Repository, reference: str, *, progress: Callable[[int], 
     `progress` is told the number of bytes hashed.
     """
     artifact = named_dataset(reference)
+    opened = _opened(repo, artifact, progress)
+    metadata = _metadata(opened.root, artifact)
+    return Dataset(
+        artifact=artifact,
+        root=opened.root,
+        digest=opened.digest,
+        content_hash=opened.content_hash,
+        metadata=metadata,
+        splits=_splits(metadata, opened.listed),
+        stamps=opened.stamps,
+    )
+
+
+def open_artifact(
+    repo: Repository, name: str, artifact: Artifact, *, progress: Callable[[int], None] | None = None
+) -> Input:
+    """Verify any committed artifact, as `open_dataset` does, and hand it over as the input `name`."""
+    opened = _opened(repo, artifact, progress)
+    return Input(name, artifact.reference, opened.root, opened.digest, opened.content_hash, opened.stamps)
+
+
+def committed_digests(repo: Repository, artifact: Artifact) -> tuple[str, str]:
+    """Digest and content hash of an artifact as HEAD has it; the work tree is not looked at."""
+    from strata_git.integrity import checksums
+
+    committed = _committed(repo, artifact)
+    listed = _checksums(repo, artifact, committed)
+    digest = checksums.digest(_read_committed(repo, committed[CHECKSUMS]))
+    return digest, checksums.content_hash(listed, kind=artifact.kind)
+
+
+def dataset_input(source: Dataset) -> Input:
+    """The dataset of `dataset_id` as an input like others."""
+    return Input("dataset", source.artifact.reference, source.root, source.digest, source.content_hash, source.stamps)
+
+
+def cited_facts(source: Dataset | None, inputs: Mapping[str, Input]) -> list[dict[str, object]]:
+    """How a record names the artifacts it read: each once, with its digests and what the experiment called it."""
+    given = [] if source is None else [dataset_input(source)]
+    seen: dict[str, dict[str, object]] = {}
+    for one in (*given, *inputs.values()):
+        if not one.reference.startswith(FILE):
+            marks: dict[str, object] = {"ref": one.reference, "digest": one.digest, "content_hash": one.content_hash}
+            seen.setdefault(one.reference, marks | ({"name": one.name} if one not in given else {}))
+    return list(seen.values())
+
+
+def _opened(repo: Repository, artifact: Artifact, progress: Callable[[int], None] | None) -> _Opened:
+    from strata_git.integrity import checksums
+
     committed = _committed(repo, artifact)
     root = repo.require_worktree() / artifact.path
     _same_files(artifact, committed, root)
     listed = _checksums(repo, artifact, committed)
     stamps = _verified(artifact, root, listed, progress)
-    metadata = _metadata(root, artifact)
-    from strata_git.integrity import checksums
-
-    return Dataset(
-        artifact=artifact,
-        root=root,
-        digest=checksums.digest(_read_committed(repo, committed[CHECKSUMS])),
-        content_hash=checksums.content_hash(listed, kind="dataset"),
-        metadata=metadata,
-        splits=_splits(metadata, listed),
-        stamps=stamps,
-    )
+    digest = checksums.digest(_read_committed(repo, committed[CHECKSUMS]))
+    return _Opened(root, listed, stamps, digest, checksums.content_hash(listed, kind=artifact.kind))
 
 
 def named_dataset(reference: str) -> Artifact:
@@ -108,12 +198,14 @@ def _committed(repo: Repository, artifact: Artifact) -> dict[str, str]:
     path = artifact.path
     if (repo.require_worktree() / path).exists():
         raise StrataError(
-            f"{artifact.reference} is not committed: a run reads committed data only.",
+            f"{artifact.reference} is not committed: a run reads what is committed only.",
             hint=f'git add {path} && git commit -m "Add {artifact.reference}"',
         )
     raise StrataError(
         f"{artifact.reference} is neither in HEAD nor in the work tree.",
-        hint=f"Add it: git strata dataset add FILES --name {artifact.name}",
+        hint=f"Add it: git strata dataset add FILES --name {artifact.name}"
+        if artifact.kind == "dataset"
+        else f"git strata list {ROOT_OF[artifact.kind]}",
     )
 
 
@@ -139,7 +231,8 @@ def _checksums(repo: Repository, artifact: Artifact, committed: Mapping[str, str
     except checksums.ChecksumError as error:
         place = f"{artifact.path}/{CHECKSUMS}" + (f":{error.line}" if error.line else "")
         raise StrataError(f"{place}: {error.message}.", hint=f"git strata doctor {artifact.path}") from None
-    if listed.keys() != committed.keys() - UNSUMMED or METADATA not in listed:
+    about = {"run": RUN_RECORD, "service": SERVICE_RECORD}.get(artifact.kind, METADATA)
+    if listed.keys() != committed.keys() - UNSUMMED or about not in listed:
         raise StrataError(
             f"{artifact.path}/{CHECKSUMS} does not list exactly the committed files.",
             hint=f"git strata doctor {artifact.path}",
@@ -153,7 +246,7 @@ def _verified(
     from strata_git.integrity.digest import sha256_files
 
     names = list(listed)
-    stamps = {name: _stamp(root / name) for name in names}
+    stamps = {name: stamp(root / name) for name in names}
     for name, sha256, _ in sha256_files(names, root=root, progress=progress):
         if sha256 != listed[name]:
             raise _pointer(artifact, root / name, listed[name]) or _differs(artifact, name, "differs from HEAD")
@@ -209,7 +302,8 @@ def _read_committed(repo: Repository, oid: str) -> bytes:
     return repo.objects.read(oid)[1]
 
 
-def _stamp(path: Path) -> Stamp:
+def stamp(path: Path) -> Stamp:
+    """What tells whether a file was touched; StrataError where it cannot be looked at."""
     try:
         seen = os.lstat(path)
     except OSError as error:

@@ -13,11 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from strata_git.errors import StrataError
+from strata_git.runs.masking import Mask
 
 if TYPE_CHECKING:
     from logging import Logger
 
-    from strata_git.runs.inputs import Dataset
+    from strata_git.runs.inputs import Dataset, Input
     from strata_git.runs.spec import RunSpec
     from strata_git.runs.tracking import Tracking
 
@@ -80,10 +81,23 @@ class ModelOutput:
 
 @dataclass(frozen=True, slots=True)
 class RunResult:
-    """What a plugin hands back: measurements, and the model if it made one."""
+    """What a plugin hands back: measurements, the model if it made one, and what run.yaml must say besides.
+
+    `inputs` are things found and read while working, each a mapping with `ref` (a committed artifact) or `uri` (a
+    source outside: `sha256`, `bytes`, `etag`, `version`, `name` as far as they are known); `files` committed files
+    read, by path; `prompts` references of the prompt versions used, or mappings with `ref`, `digest` and `content_hash`
+    of versions that were verified and may not be committed yet; `tokens` and `counts` (documents, chunks) by name;
+    `cost` an amount and its currency.
+    """
 
     metrics: Mapping[str, Metric] = field(default_factory=dict)
     model: ModelOutput | None = None
+    inputs: Sequence[Mapping[str, object]] = ()
+    files: Sequence[str] = ()
+    prompts: Sequence[str | Mapping[str, str]] = ()
+    tokens: Mapping[str, int] | None = None
+    counts: Mapping[str, int] | None = None
+    cost: tuple[float, str] | None = None
 
 
 def _unwatched(done: int, total: int | None = None) -> None:
@@ -95,7 +109,12 @@ class RunContext:
     """All a plugin may touch while it runs.
 
     `log` takes one line for logs.txt; `progress(done, total)` tells whoever watches how far the work is (`total` is
-    None where nobody knows), and is not recorded.
+    None where nobody knows), and is not recorded. `inputs` are the committed artifacts and files the run reads, by the
+    names the experiment gives them (`dataset`: that of `dataset_id`), all verified. `mask` keeps secrets out of what is
+    recorded: a plugin that comes to know one adds it. `resume` is the directory of files that an earlier attempt left,
+    where this run takes it up. `workspace` (the work tree, to be read) and `environ` (a snapshot) are for plugins that
+    start programs or resolve secrets: what they compute must not depend on variables (TFC-0002 4.5). `run_id` is the
+    run's own, for what is given to others under that name.
     """
 
     tracking: Tracking
@@ -104,11 +123,12 @@ class RunContext:
     log: Callable[[str], None]
     source: Dataset | None = None
     progress: Callable[[int, int | None], None] = _unwatched
-
-    @property
-    def inputs(self) -> tuple[Dataset, ...]:
-        """The committed artifacts the run reads: reference, digests, metadata and verified files."""
-        return (self.source,) if self.source else ()
+    inputs: Mapping[str, Input] = field(default_factory=dict)
+    mask: Mask = field(default_factory=Mask)
+    resume: Path | None = None
+    workspace: Path | None = None
+    environ: Mapping[str, str] = field(default_factory=dict)
+    run_id: str = ""
 
     @property
     def logger(self) -> Logger:

@@ -9,68 +9,55 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from strata_git.contracts.layout import CHECKSUMS, RUN_RECORD
 from strata_git.errors import StrataError, printable
-from strata_git.repo.command import Repository
-from strata_git.runs.inputs import Dataset
+from strata_git.runs.dirty import Code
+from strata_git.runs.inputs import FILE, Dataset, Input, cited_facts
 from strata_git.runs.plugin import RunResult
 from strata_git.runs.spec import RunSpec, resolved
+
+if TYPE_CHECKING:
+    from strata_git.runs.system import Origin
 
 SCHEMA = "strata/run/v1"
 CONFIG, METRICS, SYSTEM, LOGS = "config.yaml", "metrics.json", "system.json", "logs.txt"
 ARTIFACTS = "artifacts"
+_PROMPTS = "prompts/"
 MODEL = "model.json"
 """Below artifacts/: how the plugin described the model it made, with all that metrics.yaml will need."""
 
 
-@dataclass(frozen=True, slots=True)
-class Code:
-    """The code a run came from: HEAD, and the tree of all tracked files as they were on disk (HEAD's when clean)."""
-
-    commit: str
-    dirty: bool
-    tree: str
-
-
-def code_state(repo: Repository) -> Code:
-    """What HEAD and the tracked files are; StrataError before the first commit."""
-    from strata_git.repo.history import read_commit
-    from strata_git.repo.staged import staged_changes
-    from strata_git.repo.tree import commit_tree, tree_oid
-    from strata_git.repo.worktree import WorkTree, unsettled_paths
-
-    head = repo.head()
-    if head is None:
-        raise StrataError(
-            "There is no commit yet: a run must name the code it came from.",
-            hint='git add --all && git commit -m "Begin"',
-        )
-    tree = read_commit(repo, head).tree
-    tracked = {os.fsdecode(path) for path in repo.git("ls-files", "-z").split(b"\0")[:-1]}
-    touched = {change.path for change in staged_changes(repo)} | (unsettled_paths(repo, None) & tracked)
-    if not touched:
-        return Code(head, False, tree)
-    seen = WorkTree(repo, touched)
-    kept = [entry for entry in commit_tree(repo, head).under("") if entry.path not in touched]
-    now = [entry for path in touched if (entry := seen.get(path)) is not None]
-    actual = tree_oid([*kept, *now], "", repo.object_format)
-    return Code(head, actual != tree, actual)
+class Unrecordable(StrataError):
+    """What a plugin wrote is nothing that a record can hold."""
 
 
 def begin(
-    directory: Path, *, run: str, spec: RunSpec, code: Code, source: Dataset | None, started: datetime
+    directory: Path,
+    *,
+    run: str,
+    spec: RunSpec,
+    code: Code,
+    source: Dataset | None,
+    started: datetime,
+    inputs: Mapping[str, Input] = MappingProxyType({}),
+    origin: Origin | None = None,
+    more: Mapping[str, object] = MappingProxyType({}),
 ) -> dict[str, object]:
     """Write what is known before the work starts, and return run.yaml's content (status `running`)."""
     from strata_git.load import dump_json, dump_yaml
     from strata_git.repo.files import write_file
+    from strata_git.runs.system import Origin, system_facts
 
     write_file(directory / CONFIG, dump_yaml(resolved(spec)))
-    write_file(directory / SYSTEM, dump_json(system_facts(spec, code)))
+    write_file(directory / SYSTEM, dump_json(system_facts(code, spec.seed, origin or Origin())))
     facts: dict[str, object] = {
         "schema": SCHEMA,
         "kind": "run",
@@ -82,15 +69,58 @@ def begin(
         "experiment": spec.experiment,
         "seed": spec.seed,
         "code": asdict(code),
-        "inputs": [cited(source)] if source else [],
-        "prompts": [],
+        "inputs": [one for one in cited_facts(source, inputs) if not str(one["ref"]).startswith(_PROMPTS)],
+        "prompts": [one for one in cited_facts(None, inputs) if str(one["ref"]).startswith(_PROMPTS)],
+        "files": [
+            {"name": one.name, "path": one.reference.removeprefix(FILE), "digest": one.digest}
+            for one in inputs.values()
+            if one.reference.startswith(FILE)
+        ],
+        "sources": [],
         "outputs": [],
         "tokens": None,
         "cost": None,
         "error": None,
+        "usage": None,
+        "resumes": None,
+        "user": None,
+        **more,
     }
     write_file(directory / RUN_RECORD, dump_yaml(facts))
     return facts
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a run ended: status, when (None: killed), the reason where it did not succeed, its metrics, and further
+    entries of run.yaml."""
+
+    status: str
+    finished: datetime | None
+    error: str | None
+    metrics: Mapping[str, float]
+    told: Mapping[str, object]
+
+    def plain(self) -> dict[str, object]:
+        """The same as JSON values."""
+        finished = None if self.finished is None else self.finished.isoformat()
+        return {**asdict(self), "finished": finished}
+
+    @classmethod
+    def of(cls, plain: object) -> End | None:
+        """What `plain` made JSON of; None for anything else."""
+        match plain:
+            case {"status": str(status), "finished": str(finished), "error": str() | None as error,
+                  "metrics": dict(metrics), "told": dict(told)}:  # fmt: skip
+                return cls(status, datetime.fromisoformat(finished), error, metrics, told)
+        return None
+
+
+def close_as(directory: Path, facts: Mapping[str, object], end: End) -> str:
+    """`close` by all that is known of a run's end."""
+    return close(
+        directory, {**facts, **end.told}, status=end.status, finished=end.finished, metrics=end.metrics, error=end.error
+    )
 
 
 def close(
@@ -104,14 +134,18 @@ def close(
 ) -> str:
     """Complete the record in `directory` and return its digest. logs.txt must be closed.
 
-    Raises StrataError when artifacts/ holds what a record cannot (links, special files, names CHECKSUMS.txt refuses).
+    Raises Unrecordable when artifacts/ holds what a record cannot (links, special files, names CHECKSUMS.txt refuses),
+    any other StrataError when the disk refuses.
     """
     from strata_git.integrity.digest import sha256_directory
     from strata_git.load import dump_json, dump_yaml
     from strata_git.repo.files import write_file
 
     write_file(directory / METRICS, dump_json(dict(sorted(metrics.items()))))
-    hashed = sha256_directory(directory, skip=frozenset({RUN_RECORD, CHECKSUMS}))
+    try:
+        hashed = sha256_directory(directory, skip=frozenset({RUN_RECORD, CHECKSUMS}))
+    except StrataError as refused:
+        raise Unrecordable(refused.message, hint=refused.hint) from None
     outputs = [
         {"path": path, "sha256": sha256, "bytes": size}
         for path, sha256, size in hashed
@@ -149,24 +183,35 @@ def _listed(sums: Mapping[str, str]) -> bytes:
     try:
         return checksums.render(sums)
     except ValueError as refused:
-        raise StrataError(f"an artifact cannot be recorded: {refused}") from None
+        raise Unrecordable(f"an artifact cannot be recorded: {refused}") from None
 
 
 def collect(artifact_dir: Path, directory: Path) -> None:
-    """Bring the files the plugin wrote beside the record; across file systems they are copied, then removed."""
+    """Bring the files the plugin wrote beside the record; across file systems they are copied, then removed.
+
+    May be done again after it was cut short. Raises Unrecordable for links and special files, any other StrataError
+    when the disk refuses; nothing is removed then.
+    """
     target = directory / ARTIFACTS
-    if artifact_dir == target:
+    if artifact_dir == target or not artifact_dir.is_dir():
         return
     from strata_git.integrity.digest import list_files
-    from strata_git.repo.files import copy_file
+    from strata_git.repo.files import copy_file, unwritable
 
-    try:
-        os.rename(artifact_dir, target)
-        return
-    except OSError:  # another file system, as CORE_ARTIFACT_ROOT often is
-        pass
+    if not target.exists():
+        try:
+            os.rename(artifact_dir, target)
+            return
+        except OSError:  # another file system, as CORE_ARTIFACT_ROOT often is
+            pass
     for name in list_files(artifact_dir):
-        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        if not stat.S_ISREG(os.lstat(artifact_dir / name).st_mode):
+            raise Unrecordable(f"{ARTIFACTS}/{printable(name)} is no regular file.")
+        try:
+            (target / name).parent.mkdir(parents=True, exist_ok=True)
+            (target / name).unlink(missing_ok=True)
+        except OSError as error:
+            raise unwritable(target / name, error) from None
         copy_file(artifact_dir / name, target / name)
     shutil.rmtree(artifact_dir, ignore_errors=True)
 
@@ -181,34 +226,15 @@ def describe_model(result: RunResult, artifact_dir: Path) -> None:
         return
     if not (artifact_dir / model.artifact).is_file():
         raise StrataError(f"The plugin names the model '{printable(model.artifact)}', but did not write it.")
+    if (artifact_dir / MODEL).exists():
+        raise StrataError(
+            f"The plugin wrote {ARTIFACTS}/{MODEL}, where the record describes its model.",
+            hint="Give that file another name.",
+        )
     metrics = {name: asdict(metric) for name, metric in sorted(result.metrics.items())}
     write_file(
         artifact_dir / MODEL, dump_json({"schema": "strata/model-output/v1", **asdict(model), "metrics": metrics})
     )
-
-
-def cited(source: Dataset) -> dict[str, object]:
-    """How a record names the data it read."""
-    return {"ref": source.artifact.reference, "digest": source.digest, "content_hash": source.content_hash}
-
-
-def system_facts(spec: RunSpec, code: Code) -> dict[str, object]:
-    """Where the run took place: never an environment variable, a user or a host name."""
-    import platform
-    from importlib.metadata import distributions
-
-    packages = {found.name.lower(): found.version for found in distributions() if found.name}
-    return {
-        "schema": "strata/system/v1",
-        "platform": platform.platform(),
-        "machine": platform.machine(),
-        "cpus": os.cpu_count(),
-        "python": platform.python_version(),
-        "implementation": platform.python_implementation(),
-        "packages": dict(sorted(packages.items())),
-        "code": asdict(code),
-        "seed": spec.seed,
-    }
 
 
 def stamp(moment: datetime) -> str:

@@ -18,6 +18,9 @@ class RunSpec:
     """A fully resolved run, handed to the plugin and written to config.yaml.
 
     `dataset_id` names a committed version (`iris@v1`), data the plugin brings along (`sklearn:iris`) or nothing (`""`).
+    `inputs` maps names to further committed artifacts, or to `file:PATH`; `resources` says what the run may take
+    (`cpus`, `gpus`, `memory_mb`, `time_limit_s`), without what is not bounded. `sweep` is empty for a single run; for
+    many it is what `contracts.sweep.Sweep` says.
     """
 
     experiment: str
@@ -27,6 +30,9 @@ class RunSpec:
     data_spec: Mapping[str, Any] = field(default_factory=dict)
     params: Mapping[str, Any] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, Any] = field(default_factory=dict)
+    sweep: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def committed_dataset(self) -> str | None:
@@ -71,6 +77,9 @@ def resolved(spec: RunSpec) -> dict[str, object]:
         "data_spec": dict(spec.data_spec),
         "params": dict(spec.params),
         "tags": dict(spec.tags),
+        "inputs": dict(spec.inputs),
+        "resources": dict(spec.resources),
+        **({"sweep": dict(spec.sweep)} if spec.sweep else {}),
     }
 
 
@@ -133,6 +142,9 @@ def _validated(document: Document, file: str) -> RunSpec:
         data_spec=config.data_spec,
         params=config.params,
         tags=config.tags,
+        inputs=config.inputs,
+        resources=config.resources.model_dump(exclude_none=True),
+        sweep=config.sweep.model_dump(mode="json", exclude_none=True) if config.sweep else {},
     )
 
 

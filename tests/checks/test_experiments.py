@@ -74,7 +74,7 @@ def test_what_is_no_experiment_is_a_warning(text: str) -> None:
 def test_a_plugin_that_nobody_knows() -> None:
     finding = only(names("experiment: a\nplugin: magic\n", around()))
     assert (finding.rule, finding.severity, finding.line) == ("STR-E003", "warning", 2)
-    assert finding.message == "there is no plugin 'magic' (chain, sklearn)"
+    assert finding.message == f"there is no plugin 'magic' ({', '.join(SHIPPED)})"
     assert names("plugin: magic\n", around("magic")) == []
 
 

@@ -9,6 +9,7 @@ from strata_git.checks.finding import Finding
 from strata_git.checks.text_account import Around, Facts
 from strata_git.checks.texts import judge_text, judge_texts
 from strata_git.contracts.pipeline import SECTIONS
+from strata_git.contracts.profiles import PROFILES
 from tests.checks.judging import only, rules
 
 PATH = "chains/summarise.yaml"
@@ -118,4 +119,4 @@ def test_the_settings_of_pipelines_keep_their_contract() -> None:
 
 
 def test_the_sections_are_those_of_the_contract() -> None:
-    assert pipelines._SECTIONS == SECTIONS
+    assert (*SECTIONS, PROFILES) == pipelines._SECTIONS

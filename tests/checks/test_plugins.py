@@ -159,4 +159,6 @@ def test_what_we_show_keeps_the_rules(file: str, path: str) -> None:
     text = (ROOT / file).read_text()
     blocks = re.findall(r"^```python\n(.*?)^```$", text, re.MULTILINE | re.DOTALL) if file.endswith(".md") else [text]
     assert blocks
-    assert [told(block, path or "plugins/nearest_centroid.py") for block in blocks] == [[]] * len(blocks)
+    names = [re.findall(r'^    name = "([a-z_-]+)"$', block, re.MULTILINE) for block in blocks]
+    paths = [f"plugins/{name}.py" if path else "plugins/nearest_centroid.py" for (name,) in names]
+    assert [told(block, place) for block, place in zip(blocks, paths, strict=True)] == [[]] * len(blocks)

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import importlib
 import os
+import shutil
 import textwrap
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.builder import RepositoryBuilder
+from tests.support.builder import FIRST, Clock, RepositoryBuilder, create
+from tests.support.environment import sealed, short_directory
 from tests.support.fixtures import Builder
 
 TOYS = '''
@@ -96,3 +99,38 @@ def compiled(repo: RepositoryBuilder, tmp_path_factory: pytest.TempPathFactory) 
     shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     repo.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     repo.environ["PYTHONPYCACHEPREFIX"] = str(shared / "bytecode")
+
+
+PROBE = '''
+"""Does what the test asks, in a workspace's own plugin."""
+from strata_git.runs.plugin import Metric, RunResult
+
+class ProbePlugin:
+    """Runs the statements of params.code; `out` is what it hands back."""
+    name = "probe"
+    resumable = True
+
+    def run(self, spec, context):
+        names = {"spec": spec, "context": context, "Metric": Metric, "RunResult": RunResult, "out": None}
+        exec(spec.params.get("code", "pass"), names)
+        return names["out"]
+'''
+
+
+@pytest.fixture(scope="session")
+def probe_template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A workspace with the plugin `probe`, a dataset and some files, made once."""
+    home, base = short_directory(), tmp_path_factory.mktemp("probe")
+    made = create(base / "repo", sealed(base, home, os.environ), "--initial-branch=main").workspace()
+    made.dataset("iris")
+    made.write({"plugins/probe.py": PROBE, "code.py": "a = 1\n", "data/a.csv": "a\n1\n", "data/deep/b.csv": "b\n2\n"})
+    made.commit("Begin")
+    yield made.path
+    home.rmdir()
+
+
+@pytest.fixture
+def probed(probe_template: Path, tmp_path: Path, hermetic: dict[str, str]) -> RepositoryBuilder:
+    """A copy of the workspace with the plugin `probe`."""
+    shutil.copytree(probe_template, tmp_path / "repo", symlinks=True)
+    return RepositoryBuilder(tmp_path / "repo", hermetic, Clock(FIRST + 600))

@@ -28,17 +28,37 @@ def spec(mode: str = "ok", *, dataset: str = "iris@v1", seed: int = 7, **params:
     return RunSpec("toy", "toy", seed, dataset, {}, {"mode": mode, **params}, {"purpose": "test"})
 
 
+def probe(code: str = "pass", **fields: Any) -> RunSpec:
+    """What the workspace's plugin `probe` is to do."""
+    return RunSpec("probe", "probe", params={"code": code}, **fields)
+
+
+def strata(repo: RepositoryBuilder, *words: str) -> int:
+    """`git strata <words>` in this process, which is cheaper; the exit code."""
+    from strata_git.cli.main import main
+
+    return main(["-C", str(repo.path), *words])
+
+
+def log_of(repo: RepositoryBuilder, done: RunOutcome) -> str:
+    """logs.txt of a run."""
+    return repo.read(f"{done.path}/logs.txt").decode()
+
+
 def perform(
     repo: RepositoryBuilder,
     what: RunSpec | None = None,
     *,
     tracker: OpenTracker = lambda _: None,
     now: datetime = NOON,
+    resume: str | None = None,
+    settings: Settings | None = None,
     **environ: str,
 ) -> RunOutcome:
     """Execute a spec; MLflow stays out unless `tracker` says otherwise."""
     variables = {**repo.environ, **environ}
-    return execute(opened(repo), Settings(), what or spec(), variables, now, open_tracker=tracker)
+    here = opened(repo)
+    return execute(here, settings or Settings(), what or spec(), variables, now, open_tracker=tracker, resume=resume)
 
 
 def record_of(repo: RepositoryBuilder, run: str) -> RunRecord:

@@ -15,6 +15,7 @@ WITHOUT = (
 )
 
 
+@pytest.mark.extras
 def test_plugins_are_listed_with_their_state(repo: RepositoryBuilder) -> None:
     listed = repo.strata("plugins").expect(0).out
     assert "ready   Does what params.mode says." in listed
@@ -23,11 +24,15 @@ def test_plugins_are_listed_with_their_state(repo: RepositoryBuilder) -> None:
     assert answer["schema"] == "strata/plugins/v1"
 
 
-@pytest.mark.parametrize(("module", "extra"), [("mlflow", "runs"), ("sklearn", "sklearn")])
-def test_without_its_extra_a_run_says_what_to_install(repo: RepositoryBuilder, module: str, extra: str) -> None:
+@pytest.mark.parametrize(
+    ("module", "extra", "options"), [("mlflow", "runs", ("--tracking", "mlflow")), ("sklearn", "sklearn", ())]
+)
+def test_without_its_extra_a_run_says_what_to_install(
+    repo: RepositoryBuilder, module: str, extra: str, options: tuple[str, ...]
+) -> None:
     repo.write({"e.yaml": "plugin: sklearn\ndata_spec: {kind: synthetic}\nparams: {model: random_forest}\n"})
     code = WITHOUT.format(module=module)
-    told = run(sys.executable, "-c", code, "run", "e.yaml", cwd=repo.path, environ=repo.environ).expect(3)
+    told = run(sys.executable, "-c", code, "run", "e.yaml", *options, cwd=repo.path, environ=repo.environ).expect(3)
     assert f"pip install 'git-strata[{extra}]'" in told.err
     assert not (repo.path / ".strata").exists()
 

@@ -15,7 +15,7 @@ from strata_git.load import load_json
 from strata_git.repo.tree import commit_tree
 from strata_git.runs.spec import RunSpec
 from strata_git.runs.started import Started
-from strata_git.runs.tracking import FileTracker
+from strata_git.runs.tracking_files import FileTracker
 from tests.runs.running import NOON, opened, pending, perform, record_of, spec, visible
 from tests.support.builder import RepositoryBuilder
 
@@ -159,6 +159,7 @@ def test_the_environment_is_not_recorded(repo: RepositoryBuilder) -> None:
     assert found == []
 
 
+@pytest.mark.extras
 @pytest.mark.parametrize(
     ("what", "kind", "said"),
     [
@@ -179,6 +180,7 @@ def test_what_cannot_work_is_refused_before_anything_is_written(
     assert visible(repo) == []
 
 
+@pytest.mark.extras
 @pytest.mark.parametrize(("module", "extra"), [("mlflow", "runs"), ("sqlalchemy", "runs"), ("skops", "sklearn")])
 def test_a_missing_extra_is_named_before_anything_is_written(
     repo: RepositoryBuilder, monkeypatch: pytest.MonkeyPatch, module: str, extra: str
@@ -189,7 +191,7 @@ def test_a_missing_extra_is_named_before_anything_is_written(
     monkeypatch.setitem(sys.modules, module, None)
     what = RunSpec("e", "sklearn", data_spec={"kind": "synthetic"}, params={"model": "random_forest"})
     with pytest.raises(MissingExtra) as caught:
-        execute(opened(repo), Settings(), what, repo.environ, NOON)
+        execute(opened(repo), Settings(tracking_to="mlflow"), what, repo.environ, NOON)
     assert caught.value.hint == f"pip install 'git-strata[{extra}]'"
     assert not (repo.path / ".strata").exists()
 

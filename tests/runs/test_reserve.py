@@ -66,3 +66,40 @@ def test_the_local_folder_ignores_itself(repo: RepositoryBuilder) -> None:
     repo.delete(".gitignore").commit()
     reserve(opened(repo), NOON)
     assert repo.git("status", "--porcelain") == ""
+
+
+def test_no_branch_no_work_tree_and_no_kept_tree_shares_a_number(repo: RepositoryBuilder) -> None:
+    def next_number(place: RepositoryBuilder = repo) -> int:
+        held = reserve(opened(place), NOON)
+        held.release()
+        return int(held.id[-3:])
+
+    assert next_number() == 1
+    repo.git("checkout", "--quiet", "-b", "side")
+    repo.write({"runs/run-2026-11-21-004/run.yaml": "x", "runs/run-2026-11-20-900/run.yaml": "x"}).commit()
+    repo.git("checkout", "--quiet", "-")
+    assert next_number() == 5
+    repo.git("update-ref", "refs/remotes/origin/x", repo.git("commit-tree", "side^{tree}", "-m", "x"))
+    repo.git("branch", "-D", "--quiet", "side")
+    assert next_number() == 5
+    repo.git("update-ref", "refs/strata/runs/run-2026-11-21-007", "HEAD")
+    assert next_number() == 8
+    repo.git("worktree", "add", "--quiet", "--detach", str(repo.path.with_name("second")))
+    second = RepositoryBuilder(repo.path.with_name("second"), repo.environ)
+    (second.path / "runs/run-2026-11-21-010").mkdir(parents=True)
+    assert next_number() == 11
+    held = reserve(opened(second), NOON)
+    assert (held.id[-3:], next_number()) == ("011", 12)
+    (repo.path / "runs/run-2026-11-21-020").mkdir(parents=True)
+    assert next_number(second) == 21
+
+
+@pytest.mark.heavy
+def test_work_trees_take_numbers_by_turns(repo: RepositoryBuilder) -> None:
+    places = [repo]
+    for name in ("second", "third"):
+        repo.git("worktree", "add", "--quiet", "--detach", str(repo.path.with_name(name)))
+        places.append(RepositoryBuilder(repo.path.with_name(name), repo.environ))
+    with ThreadPoolExecutor(6) as pool:
+        taken = [one.id for one in pool.map(lambda at: reserve(opened(places[at % 3]), NOON), range(12))]
+    assert sorted(taken) == [f"run-2026-11-21-{number:03d}" for number in range(1, 13)]

@@ -32,8 +32,8 @@ class TwoTowersPlugin:
         track.log_figure(Figure(), "plots/curve.svg")
         track.log_dataset("made", source="by hand", rows=3)
         context.logger.warning("halfway")
-        (given,) = context.inputs
-        assert given.digest.startswith("sha256:") and given.artifact.reference == "datasets/iris@v1"
+        given = context.inputs["dataset"]
+        assert given.digest.startswith("sha256:") and given.reference == "datasets/iris@v1"
 
 class Figure:
     def savefig(self, path): path.write_text("<svg/>")
@@ -53,7 +53,7 @@ def test_it_runs_with_all_it_is_handed(own: RepositoryBuilder) -> None:
     assert outcome.metrics == {"loss": pytest.approx(1 / 3), "test_accuracy": 0.5}
     record = record_of(own, outcome.id)
     assert record.plugin == "two-towers"
-    assert [output.path for output in record.outputs] == ["artifacts/plots/curve.svg"]
+    assert [output.path for output in record.outputs] == ["artifacts/metrics.jsonl", "artifacts/plots/curve.svg"]
     assert "warning: halfway" in (own.path / "runs" / outcome.id / "logs.txt").read_text()
     assert not list(own.path.rglob("__pycache__"))
 
