@@ -16,7 +16,7 @@ from sklearn.datasets import load_breast_cancer
 from strata_git.errors import UsageError
 from strata_git.load import load_yaml
 from strata_git.runs.plugins.sklearn_data import check
-from strata_git.runs.plugins.sklearn_model import build
+from strata_git.runs.plugins.sklearn_model import build, settle
 from strata_git.runs.plugins.sklearn_skops import normalised, save
 from strata_git.runs.spec import RunSpec, load_spec
 from tests.runs.running import perform, record_of
@@ -79,6 +79,23 @@ def test_another_seed_makes_another_model(repo: RepositoryBuilder, model: str) -
     what = [RunSpec("syn", "sklearn", seed, "", SYNTHETIC, {"model": model}) for seed in (7, 8)]
     one, other = (sums(repo, perform(repo, spec).id)["artifacts/model.skops"] for spec in what)
     assert one != other
+
+
+def test_a_fitted_model_answers_in_one_thread() -> None:
+    """Threads add up trees in whatever order they finish, and floats differ by it."""
+    forest, linear = build({"model": "random_forest", "n_jobs": 2}, seed=7), build({"model": "ridge"}, seed=7)
+    settle(forest)
+    settle(linear)
+    assert forest.get_params()["n_jobs"] == 1
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("model", ["random_forest", "random_forest_regressor"])
+def test_threads_change_nothing_that_comes_out(repo: RepositoryBuilder, model: str) -> None:
+    one, two = (perform(repo, synthetic(model=model, n_estimators=60, n_jobs=jobs)) for jobs in (1, 2))
+    assert one.status == two.status == "succeeded", two.error
+    assert dict(one.metrics) == dict(two.metrics)
+    assert sums(repo, one.id) == sums(repo, two.id)
 
 
 def test_bundled_data_is_summarised_as_it_is(repo: RepositoryBuilder) -> None:

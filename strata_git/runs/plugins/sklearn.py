@@ -52,6 +52,7 @@ class SklearnPlugin:
         context.log(f"data: {', '.join(f'{name} {part.rows} rows' for name, part in table.parts.items())}")
         model = models.build(spec.params, seed=context.seed)
         model.fit(table.parts["train"].features, table.parts["train"].target)
+        models.settle(model)
         metrics = {
             name: Metric(value, direction, _tolerance(name, value, task), split, table.parts[split].rows)
             for split in table.parts

@@ -103,3 +103,10 @@ def build(params: Mapping[str, object], *, seed: int) -> Any:
     from sklearn.preprocessing import StandardScaler
 
     return Pipeline([("scale", StandardScaler()), ("fit", estimator)])
+
+
+def settle(model: Any) -> None:
+    """Let a fitted model answer in one thread. Several add up their trees in whatever order they finish, and sums of
+    floats differ by it; how many threads fitted it is nothing a saved model needs to tell."""
+    if "n_jobs" in model.get_params(deep=False):
+        model.set_params(n_jobs=1)

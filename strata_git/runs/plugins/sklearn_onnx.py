@@ -64,14 +64,14 @@ def compare(model: Any, data: bytes, table: Table) -> dict[str, object]:
     }
 
 
-def opened(data: bytes) -> Any:
-    """An ONNX Runtime session on the CPU, one thread, with the runtime's telemetry off."""
+def opened(data: bytes, *, threads: int = 1) -> Any:
+    """An ONNX Runtime session on the CPU with so many threads and the runtime's telemetry off."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read by the library when it is loaded; there is no other switch
     import onnxruntime
 
     onnxruntime.disable_telemetry_events()
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(data, options, providers=["CPUExecutionProvider"])
 
 
