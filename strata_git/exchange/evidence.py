@@ -2,7 +2,7 @@
 
     verify.sh VERIFY.md SHA256SUMS      what to do, and every member's digest
     facts.txt evidence.json             what is claimed, for the script and for people
-    repository.bundle                   tags, approvals, commits and the trees and records below them
+    repository.bundle                   tags, approvals, receipts, commits and the trees and records below them
     artifacts/<path>/...                the records (with_data: all files) of everything on the way
     keys/ policy/<version>/             public keys of the signers; every version of the trust policy
     lineage.json notes.jsonl            the lineage, and the events as in-toto statements
@@ -12,9 +12,9 @@ The archive follows from the revision, the references and the keyring: the same 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -36,10 +36,13 @@ from strata_git.index.export import lineage_document
 from strata_git.index.records import ArtifactRecord, Index, Signature
 from strata_git.integrity.digest import sha256_directory
 from strata_git.integrity.gpg import Gpg
+from strata_git.ledger.assurances import present_keys
 from strata_git.ledger.event import Event
 from strata_git.ledger.events import HEADS, Ledger, read_ledger
 from strata_git.ledger.materials import note_lines
 from strata_git.ledger.names import TAGS
+from strata_git.ledger.receipt import Receipt
+from strata_git.ledger.receipts import read_receipts
 from strata_git.ledger.record import parse_tag
 from strata_git.ledger.trust import BLOCKS, SIGNATURES, Signed
 from strata_git.load import dump_json
@@ -186,7 +189,8 @@ class _Case:
         return last.oid if last else ""
 
     def _bundle(self) -> bytes:
-        """Revision, introducing and judged commits with the artifacts' trees, all tags of the model, its approvals."""
+        """Revision, introducing and judged commits with the artifacts' trees, all tags of the model, its approvals, the
+        receipts for its runs."""
         objects = Objects(self.repo)
         refs = {REVISION: self.subject.revision}
         for each in self.holding:
@@ -211,7 +215,21 @@ class _Case:
             refs[approval.ref] = approval.oid
             objects.add(approval.oid)
             self._sign_tag(approval.oid, [v.primary or v.fingerprint for v in approval.signatures if v.good])
+        for receipt in self._receipts():
+            refs[receipt.ref] = receipt.oid
+            objects.add(receipt.oid)
+            self._sign_tag(receipt.oid, [v.primary or v.fingerprint for v in receipt.signatures if v.good])
         return objects.bundle(refs)
+
+    def _receipts(self) -> Iterator[Receipt]:
+        """The receipts for the runs on the way whose signatures count now, and whose commits are here."""
+        keys = present_keys(self.repo, self.ledger.trust, now=datetime.now(UTC))
+        for record in self.records:
+            if record.artifact.kind != "run":
+                continue
+            for receipt in read_receipts(self.repo, keys, run=record.artifact.name):
+                if receipt.record is not None and receipt.signed and self.repo.resolve(receipt.record.commit):
+                    yield receipt
 
     def _add(self, objects: Objects, commit: str, artifact: Artifact) -> None:
         objects.add_commit(commit, artifact.path, lambda name: is_record(artifact.kind, name))

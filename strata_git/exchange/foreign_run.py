@@ -9,33 +9,23 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 
 from strata_git.contracts.layout import CHECKSUMS
 from strata_git.errors import StrataError, printable
-from strata_git.load import canonical_json, dump_json, dump_yaml
+from strata_git.load import dump_json, dump_yaml
 from strata_git.repo.command import Repository
 from strata_git.repo.files import write_file
 from strata_git.repo.history import read_commit
 from strata_git.runs import record
-from strata_git.runs.record import Code
+from strata_git.runs.dirty import Code, code_state
+from strata_git.runs.history import FILE as HISTORY
+from strata_git.runs.history import Point, dump_history
 from strata_git.runs.reserve import publish, reserve
 
-HISTORY = "metrics.jsonl"
-"""Below artifacts/: every measured value with its step, one JSON object a line."""
 _RUNS = re.compile("[^a-z0-9]+")
 _LABEL = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """One value of a metric at a step; `when` in milliseconds of Unix time (None: not told)."""
-
-    name: str
-    step: int
-    value: float
-    when: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +92,7 @@ def _fill(directory: Path, identity: str, run: ForeignRun, code: Code, told: str
     if (artifacts / CHECKSUMS).is_symlink():
         raise StrataError("The run holds a link.")
     if run.history:
-        write_file(artifacts / HISTORY, b"".join(_line(point) for point in run.history), durable=False)
+        write_file(artifacts / HISTORY, dump_history(run.history), durable=False)
     seed = run.params.get("seed", run.params.get("random_state"))
     seed = seed if isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed < 1 << 32 else 0
     config = {
@@ -150,13 +140,6 @@ def _fill(directory: Path, identity: str, run: ForeignRun, code: Code, told: str
     return record.close(directory, facts, status=run.status, finished=run.finished, metrics=run.metrics, error=failed)
 
 
-def _line(point: Point) -> bytes:
-    told: dict[str, object] = {"metric": point.name, "step": point.step, "value": point.value}
-    if point.when is not None:
-        told["at"] = datetime.fromtimestamp(point.when / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
-    return canonical_json(told) + b"\n"
-
-
 def _label(text: str) -> str:
     return printable(text)[:_LABEL].strip()
 
@@ -167,6 +150,6 @@ def _code(repo: Repository, commit: str) -> tuple[Code, str]:
     if found is not None:
         tree = read_commit(repo, found).tree
         return Code(found, False, tree), f"it names commit {found} as its code; changes beside it are not recorded"
-    now = record.code_state(repo)
+    now = code_state(repo)
     named = f"its code is commit {printable(commit)}, which is not here" if commit else "it names no code"
     return now, f"{named}: recorded is the workspace as it was when the run was imported"

@@ -10,10 +10,11 @@ from pathlib import Path
 
 from strata_git.checks.plain import mapping, number
 from strata_git.errors import StrataError, printable
-from strata_git.exchange.foreign_run import ForeignRun, ImportedRun, Point, slug, write_run
+from strata_git.exchange.foreign_run import ForeignRun, ImportedRun, slug, write_run
 from strata_git.exchange.staging import below, copy_tree
 from strata_git.load import Unloadable, load_json, load_yaml
 from strata_git.repo.command import Repository
+from strata_git.runs.history import Point
 
 _LIMIT = 16 << 20
 _POINTS = 2_000_000

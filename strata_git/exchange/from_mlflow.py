@@ -1,7 +1,8 @@
 """`import mlflow`: a run of an MLflow store, or a registered model's version with its run, becomes a run of ours.
 
-Parameters, last values, every value with its step, tags and files come along; who ran it on which machine does not.
-A model is described in artifacts/model.json, so that `git strata model create` makes a version of it.
+Parameters, last values, every value with its step, data sets, tags and files come along; who ran it on which machine
+does not. A nested run names the run it was part of, by MLflow's id and, where that came in before, by ours. A model is
+described in artifacts/model.json, so that `git strata model create` makes a version of it.
 """
 
 from __future__ import annotations
@@ -17,14 +18,18 @@ from typing import TYPE_CHECKING, Any
 
 from strata_git.checks.plain import dig, items, mapping, number, text
 from strata_git.errors import MissingExtra, StrataError, UsageError, printable
-from strata_git.exchange.foreign_run import ForeignRun, ImportedRun, Point, slug, write_run
+from strata_git.exchange.foreign_run import ForeignRun, ImportedRun, slug, write_run
 from strata_git.exchange.staging import below, copy_tree
 from strata_git.load import Unloadable, dump_json, load_json, load_yaml
 from strata_git.repo.command import Repository
+from strata_git.runs.history import Point
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
+PARENT = "mlflow.parentRunId"
+DATA = "mlflow-datasets.json"
+"""Below artifacts/: the data sets that MLflow lists for a run."""
 _STATUS = {"FINISHED": "succeeded", "FAILED": "failed", "KILLED": "killed"}
 _MODEL = re.compile(r"models:/([^/@]+)/([1-9][0-9]*)")
 _RUN = re.compile(r"[0-9a-f]{32}")
@@ -38,14 +43,16 @@ _LIMIT = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class MlflowImport:
-    """The run made, and the registered model that came with it (`""`: none)."""
+    """The run made, the registered model that came with it (`""`: none), and the runs that were nested in it."""
 
     run: ImportedRun
     model: str = ""
+    nested: tuple[ImportedRun, ...] = ()
 
 
-def import_mlflow(repo: Repository, wanted: str, uri: str) -> MlflowImport:
-    """Make a run of `wanted`, a run's id or `models:/NAME/VERSION`, in the store at `uri`.
+def import_mlflow(repo: Repository, wanted: str, uri: str, *, nested: bool = False) -> MlflowImport:
+    """Make a run of `wanted`, a run's id or `models:/NAME/VERSION`, in the store at `uri`; `nested`: and of each run
+    that is part of it, at any depth.
 
     Raises MissingExtra without MLflow, UsageError for another word, StrataError where the store has no such thing, or
     where the run still goes on.
@@ -69,8 +76,37 @@ def import_mlflow(repo: Repository, wanted: str, uri: str) -> MlflowImport:
             if version:
                 source = client.get_model_version_download_uri(version.name, str(version.version))
                 _download_model(uri, source, Path(folder, "model"))
-        made = write_run(repo, _foreign(client, run, status, wanted, Path(folder)))
-    return MlflowImport(made, slug(version.name, "model") if version else "")
+        made = write_run(repo, _foreign(client, run, status, wanted, Path(folder), _ours(repo, run)))
+    parts: list[ImportedRun] = []
+    for part in _parts(client, run, wanted, uri) if nested else ():
+        one = import_mlflow(repo, part, uri, nested=True)
+        parts += [one.run, *one.nested]
+    return MlflowImport(made, slug(version.name, "model") if version else "", tuple(parts))
+
+
+def _parts(client: MlflowClient, run: Any, wanted: str, uri: str) -> list[str]:
+    """The runs that are part of a run, in the order they began."""
+    found: list[str] = []
+    token = None
+    with _told(wanted, uri):
+        while True:
+            asked = f"tags.`{PARENT}` = '{run.info.run_id}'"
+            page = client.search_runs(
+                [run.info.experiment_id], asked, order_by=["attributes.start_time ASC"], page_token=token
+            )
+            found += [one.info.run_id for one in page]
+            token = page.token
+            if not token:
+                return found
+
+
+def _ours(repo: Repository, run: Any) -> str:
+    """The run in the work tree that the run's parent became ("": none)."""
+    parent = run.data.tags.get(PARENT)
+    for config in sorted((repo.require_worktree() / "runs").glob("*/config.yaml")) if parent else ():
+        if dig(_yaml(config), "tags", "mlflow.run") == parent:
+            return config.parent.name
+    return ""
 
 
 def _client(uri: str) -> MlflowClient:
@@ -123,12 +159,13 @@ def _download_model(uri: str, source: str, target: Path) -> None:
         target.with_name("inner").rename(target)
 
 
-def _foreign(client: MlflowClient, run: Any, status: str, wanted: str, folder: Path) -> ForeignRun:
+def _foreign(client: MlflowClient, run: Any, status: str, wanted: str, folder: Path, parent: str) -> ForeignRun:
     experiment = client.get_experiment(run.info.experiment_id)
     begun = _moment(run.info.start_time) or datetime.now(UTC)
     ended = _moment(run.info.end_time)
     metrics = {name: value for name, value in run.data.metrics.items() if number(value) is not None}
-    tags = {name: str(value) for name, value in run.data.tags.items() if not name.startswith("mlflow.")}
+    tags = {name: str(value) for name, value in run.data.tags.items() if not name.startswith(("mlflow.", "strata."))}
+    above = {"mlflow.parent": str(run.data.tags.get(PARENT, "")), "strata.parent": parent}
     return ForeignRun(
         plugin="mlflow",
         source=f"MLflow run {run.info.run_id}" + (f" ({wanted})" if wanted != run.info.run_id else ""),
@@ -139,9 +176,9 @@ def _foreign(client: MlflowClient, run: Any, status: str, wanted: str, folder: P
         params={name: _typed(value) for name, value in sorted(run.data.params.items())},
         metrics=metrics,
         history=list(_history(client, run)),
-        tags={"mlflow.run": run.info.run_id, **tags},
+        tags={"mlflow.run": run.info.run_id, **{name: text for name, text in above.items() if text}, **tags},
         commit=str(run.data.tags.get("mlflow.source.git.commit", "")),
-        fill=lambda target: _fill(folder, target, metrics),
+        fill=lambda target: _fill(folder, target, metrics, _data(run)),
     )
 
 
@@ -167,8 +204,27 @@ def _history(client: MlflowClient, run: Any) -> Iterator[Point]:
 # -- files -----------------------------------------------------------------------------------------------------------
 
 
-def _fill(folder: Path, target: Path, metrics: Mapping[str, float]) -> None:
+def _data(run: Any) -> list[dict[str, object]]:
+    """What MLflow knows of the data that the run read."""
+    listed = run.inputs.dataset_inputs if run.inputs else []
+    return [
+        {
+            "name": one.dataset.name,
+            "digest": one.dataset.digest,
+            "source_type": one.dataset.source_type,
+            "source": one.dataset.source,
+            "schema": one.dataset.schema,
+            "profile": one.dataset.profile,
+            "context": next((tag.value for tag in one.tags if tag.key == "mlflow.data.context"), None),
+        }
+        for one in listed
+    ]
+
+
+def _fill(folder: Path, target: Path, metrics: Mapping[str, float], data: list[dict[str, object]]) -> None:
     copy_tree(folder / "run", target / "mlflow")
+    if data:
+        (target / DATA).write_bytes(dump_json({"schema": "strata/mlflow-datasets/v1", "datasets": data}))
     model = folder / "model"
     if model.is_dir():
         names = copy_tree(model, target / "model")

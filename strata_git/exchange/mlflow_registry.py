@@ -6,29 +6,29 @@ are those of the record.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from strata_git.checks.plain import mapping, numbers, text
-from strata_git.contracts.layout import RUN_RECORD, Artifact
+from strata_git.checks.plain import dig, items, mapping, numbers, text
+from strata_git.contracts.layout import RUN_ID, RUN_RECORD, Artifact
 from strata_git.errors import MissingExtra, StrataError
-from strata_git.exchange.content import write_contents
+from strata_git.exchange.content import write_content, write_contents
 from strata_git.exchange.subject import Document, Subject, moment, paragraph, plain, require_kind
 from strata_git.repo.command import Repository
 
 if TYPE_CHECKING:
     from mlflow.tracking import MlflowClient
 
+    from strata_git.runs.history import Point
     from strata_git.runs.mlflow import Place
+    from strata_git.runs.tracking_delivery import Data
 
 ALIASES = ("production", "staging")
 _STATUS = {"succeeded": "FINISHED", "failed": "FAILED", "interrupted": "KILLED", "killed": "KILLED"}
-_REFUSED = re.compile(r"[^\w./: -]")
 _VALUE_LIMIT = 500
 _BATCH = 100
 
@@ -84,11 +84,13 @@ def _register(repo: Repository, subject: Subject, client: MlflowClient, experime
     artifact = subject.artifact
     run_name = artifact.name if artifact.kind == "run" else subject.record.run or artifact.reference
     documents = subject.documents if artifact.kind == "run" else subject.run
-    run, made = _run(client, experiment, subject, run_name, documents)
+    run, made = _run(repo, client, experiment, subject, run_name, documents)
     told = [f"run {run}"] if made else []
+    if made and artifact.kind == "run":
+        _log_files(repo, subject, artifact, lambda folder: client.log_artifacts(run, folder))
+    if made:  # last of all: one that is still running was not registered whole, and is filled again
+        _end(client, run, subject, documents)
     if artifact.kind == "run":
-        if made:
-            _log_files(repo, subject, artifact, lambda folder: client.log_artifacts(run, folder))
         return Registered(run, made=tuple(told))
     version, made = _version(repo, client, subject, run)
     told += [f"version {version} of {artifact.name}"] if made else []
@@ -99,19 +101,27 @@ def _register(repo: Repository, subject: Subject, client: MlflowClient, experime
 
 
 def _run(
-    client: MlflowClient, experiment: str, subject: Subject, name: str, documents: Mapping[str, Document]
+    repo: Repository,
+    client: MlflowClient,
+    experiment: str,
+    subject: Subject,
+    name: str,
+    documents: Mapping[str, Document],
 ) -> tuple[str, bool]:
-    """The MLflow run of the run called `name`, and whether it is new."""
-    asked = f"tags.`strata.run` = '{name}'" + (
-        f" and tags.`strata.repository` = '{subject.repository}'" if subject.repository else ""
-    )
-    known = client.search_runs([experiment], filter_string=asked, max_results=1)
-    if known:
-        return str(known[0].info.run_id), False
+    """The MLflow run of the run called `name`, and whether it is new, or not yet whole."""
+    from strata_git.runs.mlflow import PARENT, dataset_input
+
     record = documents.get(RUN_RECORD, {})
-    begun, ended = _milliseconds(record.get("started")), _milliseconds(record.get("finished"))
-    begun = begun or _milliseconds(subject.metadata.get("created"))
+    known = _found(client, experiment, subject, "strata.run", name)
+    if known and known[0].info.status != "RUNNING":
+        return str(known[0].info.run_id), False
+    begun = _milliseconds(record.get("started")) or _milliseconds(subject.metadata.get("created"))
+    above = _parent(record, documents)
+    over = _found(client, experiment, subject, "strata.run", above) if above else []
     tags = {
+        **{plain(key): plain(value) for key, value in mapping(documents.get("config.yaml", {}).get("tags")).items()},
+        PARENT: str(over[0].info.run_id) if over else "",
+        "strata.parent": above,
         "strata.run": name,
         "strata.repository": subject.repository,
         "strata.revision": subject.revision,
@@ -119,17 +129,71 @@ def _run(
         "mlflow.source.name": plain(record.get("experiment")),
         "mlflow.source.type": "PROJECT",
     }
-    made = client.create_run(
-        experiment, start_time=begun, run_name=name, tags={key: value for key, value in tags.items() if value}
-    )
-    identity = str(made.info.run_id)
+    labels = {_key(key): value for key, value in tags.items() if value}
+    run = known[0] if known else client.create_run(experiment, start_time=begun, run_name=name, tags=labels)
+    identity = str(run.info.run_id)
     for batch in _batches(_params(documents)):
         client.log_batch(identity, params=batch)
-    for batch in _batches(_metrics(documents, begun or 0)):
+    for batch in _batches(_metrics(_history(repo, subject, name), documents, begun or 0)):
         client.log_batch(identity, metrics=batch)
-    status = _STATUS.get(plain(record.get("status")), "FINISHED")
-    client.set_terminated(identity, status, end_time=ended or begun)
+    if data := _data(record):
+        client.log_inputs(identity, datasets=[dataset_input(one) for one in data])
+    for part in _found(client, experiment, subject, "strata.parent", name):
+        client.set_tag(part.info.run_id, PARENT, identity)
     return identity, True
+
+
+def _end(client: MlflowClient, run: str, subject: Subject, documents: Mapping[str, Document]) -> None:
+    record = documents.get(RUN_RECORD, {})
+    ended = _milliseconds(record.get("finished")) or _milliseconds(record.get("started"))
+    status = _STATUS.get(plain(record.get("status")), "FINISHED")
+    client.set_terminated(run, status, end_time=ended or _milliseconds(subject.metadata.get("created")))
+
+
+def _found(client: MlflowClient, experiment: str, subject: Subject, tag: str, value: str) -> list[Any]:
+    """The runs of this repository that carry a tag."""
+    asked = f"tags.`{tag}` = '{value}'" + (
+        f" and tags.`strata.repository` = '{subject.repository}'" if subject.repository else ""
+    )
+    return list(client.search_runs([experiment], filter_string=asked, max_results=1000))
+
+
+def _parent(record: Document, documents: Mapping[str, Document]) -> str:
+    """The run that a record says it is part of: its sweep's, or that of a nested run which came in ("": none)."""
+    said = text(mapping(record.get("sweep")).get("run")) or text(
+        mapping(documents.get("config.yaml", {}).get("tags")).get("strata.parent")
+    )
+    return said if said and RUN_ID.fullmatch(said) else ""
+
+
+def _data(record: Document) -> list[Data]:
+    """The artifacts that a run read."""
+    from strata_git.runs.tracking_delivery import Data
+
+    found = []
+    for one in items(record.get("inputs")):
+        reference, digest = text(dig(one, "ref")), text(dig(one, "content_hash")) or text(dig(one, "digest"))
+        if reference and digest:
+            found.append(Data(reference.rpartition("/")[2], reference, digest))
+    return found
+
+
+def _history(repo: Repository, subject: Subject, run: str) -> list[Point]:
+    """Every value with its step, where the record has them and their bytes are here."""
+    from strata_git.repo.tree import commit_tree
+    from strata_git.runs.history import FILE, load_history
+
+    path = f"runs/{run}/artifacts/{FILE}"
+    tree = commit_tree(repo, subject.revision, [path])
+    entry = tree.get(path)
+    if entry is None:
+        return []
+    with TemporaryDirectory(prefix="strata-") as folder:
+        try:
+            write_content(repo, tree, entry, Path(folder, FILE))
+        except StrataError:  # not fetched by Git LFS: the last values are in metrics.json
+            return []
+        return load_history(Path(folder, FILE).read_bytes())
 
 
 def _params(documents: Mapping[str, Document]) -> list[Any]:
@@ -147,15 +211,21 @@ def _params(documents: Mapping[str, Document]) -> list[Any]:
     return [Param(key, value) for key, value in flat.items()]
 
 
-def _metrics(documents: Mapping[str, Document], when: int) -> list[Any]:
+def _metrics(history: Sequence[Point], documents: Mapping[str, Document], when: int) -> list[Any]:
+    """All values with their steps; of a name without any, the last one."""
     from mlflow.entities import Metric
 
-    return [Metric(_key(name), value, when, 0) for name, value in numbers(documents.get("metrics.json"))]
+    told = {point.name for point in history}
+    rows = [Metric(_key(one.name), one.value, one.when or when, one.step) for one in history]
+    last = [(name, value) for name, value in numbers(documents.get("metrics.json")) if name not in told]
+    return rows + [Metric(_key(name), value, when, 0) for name, value in last]
 
 
 def _key(name: str) -> str:
     """A name as MLflow takes it."""
-    return _REFUSED.sub("_", plain(name))[:250]
+    from strata_git.runs.mlflow import mlflow_name
+
+    return mlflow_name(plain(name))
 
 
 def _batches(rows: list[Any]) -> Iterable[list[Any]]:

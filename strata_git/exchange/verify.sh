@@ -143,7 +143,7 @@ field() { printf '%s\n' "$record" | sed -n "s/.*\"$1\":\"\([^\"]*\)\".*/\1/p"; }
 oids() { printf '%s\n' "$record" | sed -n "s/.*\"$1\":\[\([^]]*\)\].*/\1/p" | tr -d '"' | tr ',' '\n'; }
 : >"$work/events"
 : >"$work/named"
-git for-each-ref --format='%(objectname) %(refname)' refs/tags refs/strata/approvals >"$work/tags"
+git for-each-ref --format='%(objectname) %(refname)' refs/tags refs/strata/approvals refs/strata/receipts >"$work/tags"
 while read -r oid ref; do
     [ "$(git cat-file -t "$oid" 2>/dev/null)" = tag ] || { wrong "$ref is no tag object"; continue; }
     verify_tag "$oid" "$ref"

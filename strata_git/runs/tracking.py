@@ -1,8 +1,8 @@
 """Where a plugin reports to while it works: parameters, measurements, tags and files.
 
-`Tracker` is the whole seam. `Recorder` keeps the truth (what metrics.json will say) and passes everything on to one
-more tracker: MLflow's adapter in ordinary life, `FileTracker` where no server and no database is wanted, nothing at all
-by default. An adapter that fails never fails a run: the record is the product, tracking is a view of it.
+`Tracker` is the whole seam. `Recorder` keeps the truth (what metrics.json and metrics.jsonl will say) and passes
+everything on, masked, to one more tracker, which `tracking_choice` picks. An adapter that fails never fails a run: the
+record is the product, tracking is a view of it (TFC-0010 5).
 """
 
 from __future__ import annotations
@@ -59,27 +59,44 @@ class Figure(Protocol):
 
 
 class Adapter(Tracker, Protocol):
-    """A tracker that execution opens before a run and closes after it."""
+    """A tracker that execution opens before a run and closes after its record is in place."""
 
     @property
     def reference(self) -> str:
         """How the tracker calls this run ("" where it has no name for it)."""
 
+    @property
+    def waiting(self) -> str:
+        """Why the tracker does not have everything yet; "" when it has. What waits is sent later, and not lost."""
+
+    def log_input(self, name: str, *, source: str, digest: str = "", rows: int | None = None) -> None:
+        """Note data that the run read."""
+
     def finish(self, status: str) -> None:
-        """Close the run with our status: succeeded, failed, interrupted or killed."""
+        """Close the run with our status: succeeded, failed, interrupted or killed. Takes a bounded time."""
+
+    def leave(self) -> None:
+        """Let go of the run without saying how it ended: its record could not be put in place."""
 
 
 class Recorder:
     """The tracker handed to plugins: remembers every value, then passes it on.
 
     `note` takes one sentence for the log when the adapter behind fails; it is not asked again for that run. `place` is
-    the run's artifact_dir, where figures go.
+    the run's artifact_dir, where figures go; `mask` takes secrets out of what the adapter is told. `points` are all
+    measurements in their order, with the step each was made at (None: not said).
     """
 
     def __init__(
-        self, behind: Adapter | None = None, note: Callable[[str], None] = lambda _: None, place: Path | None = None
+        self,
+        behind: Adapter | None = None,
+        note: Callable[[str], None] = lambda _: None,
+        place: Path | None = None,
+        mask: Callable[[str], str] = str,
     ) -> None:
         self._place = place
+        self._mask = mask
+        self.points: list[tuple[str, int | None, float]] = []
         self.metrics: dict[str, float] = {}
         self.params: dict[str, object] = {}
         self.tags: dict[str, str] = {}
@@ -89,12 +106,14 @@ class Recorder:
 
     def log_params(self, params: Mapping[str, object]) -> None:
         self.params.update(params)
-        self._pass_on(lambda behind: behind.log_params(params))
+        masked = {self._mask(name): self._mask(str(value)) for name, value in params.items()}
+        self._pass_on(lambda behind: behind.log_params(masked))
 
     def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
         """Raises ValueError for what is not a finite number: it could be neither written nor compared."""
         numbers = {name: finite(name, value) for name, value in metrics.items()}
         self.metrics.update(numbers)
+        self.points += [(name, step, value) for name, value in numbers.items()]
         self._pass_on(lambda behind: behind.log_metrics(numbers, step))
 
     def log_metric(self, name: str, value: float, step: int | None = None) -> None:
@@ -102,7 +121,8 @@ class Recorder:
 
     def set_tags(self, tags: Mapping[str, str]) -> None:
         self.tags.update(tags)
-        self._pass_on(lambda behind: behind.set_tags(tags))
+        masked = {self._mask(name): self._mask(text) for name, text in tags.items()}
+        self._pass_on(lambda behind: behind.set_tags(masked))
 
     def log_artifact(self, path: Path, folder: str = "") -> None:
         self._pass_on(lambda behind: behind.log_artifact(path, folder))
@@ -130,10 +150,28 @@ class Recorder:
     def log_dataset(self, name: str, *, source: str, digest: str = "", rows: int | None = None) -> None:
         facts = {"source": source, "digest": digest, "rows": rows}
         self.log_params({f"dataset.{name}.{key}": value for key, value in facts.items() if value not in ("", None)})
+        shown = self._mask(source)
+        self._pass_on(lambda behind: behind.log_input(name, source=shown, digest=digest, rows=rows))
+
+    @property
+    def waiting(self) -> str:
+        """Why the adapter does not have everything yet ("": it has, or will never have; see `complete`)."""
+        return self._behind.waiting if self._behind is not None and self.complete else ""
 
     def finish(self, status: str) -> None:
-        """Close the adapter's side of the run."""
-        self._pass_on(lambda behind: behind.finish(status))
+        """Close the adapter's side of the run, now that its record is in place."""
+        try:
+            if self._behind is not None and self.complete:
+                self._behind.finish(status)
+        except Exception:  # noqa: BLE001 - as above; the log is closed, so the outcome alone tells
+            self.complete = False
+        if not self.complete:
+            self.leave()
+
+    def leave(self) -> None:
+        """Let go of the adapter's side of the run without a word."""
+        if self._behind is not None:
+            self._behind.leave()
 
     def _pass_on(self, call: Callable[[Adapter], None]) -> None:
         if self._behind is None or not self.complete:
@@ -143,46 +181,6 @@ class Recorder:
         except Exception as error:  # noqa: BLE001 - an adapter talks to databases and servers; all they raise is theirs
             self.complete = False
             self._note(f"tracking stopped: {type(error).__name__}: {error}")
-
-
-class FileTracker:
-    """A tracker that writes one JSON line a call to a file: for tests, and for machines without MLflow."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @property
-    def reference(self) -> str:
-        return str(self._path)
-
-    def log_params(self, params: Mapping[str, object]) -> None:
-        self._write({"params": dict(params)})
-
-    def log_metrics(self, metrics: Mapping[str, float], step: int | None = None) -> None:
-        self._write({"metrics": dict(metrics), "step": step})
-
-    def log_metric(self, name: str, value: float, step: int | None = None) -> None:
-        self.log_metrics({name: value}, step)
-
-    def set_tags(self, tags: Mapping[str, str]) -> None:
-        self._write({"tags": dict(tags)})
-
-    def log_artifact(self, path: Path, folder: str = "") -> None:
-        self._write({"artifact": path.name, "folder": folder})
-
-    def log_artifacts(self, directory: Path, folder: str = "") -> None:
-        for path in sorted(directory.rglob("*")):
-            if path.is_file():
-                self.log_artifact(path, "/".join(filter(None, (folder, *path.parent.relative_to(directory).parts))))
-
-    def finish(self, status: str) -> None:
-        self._write({"status": status})
-
-    def _write(self, line: Mapping[str, object]) -> None:
-        from strata_git.load import canonical_json
-
-        with open(self._path, "ab") as stream:
-            stream.write(canonical_json(line) + b"\n")
 
 
 def finite(name: str, value: float) -> float:

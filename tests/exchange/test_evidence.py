@@ -236,6 +236,17 @@ def test_evidence_under_a_policy_holds_its_versions_and_approvals(builder: Build
     assert any("the trust policy sha256:" in line for line in audited(folder).wrong)
 
 
+def test_receipts_for_the_runs_on_the_way_are_in_the_evidence(lab: Lab, tmp_path: Path) -> None:
+    from tests.ledger.test_receipts import said, sign
+
+    good, unsigned = sign(lab, said(lab), "bob"), sign(lab, said(lab), "")
+    written(lab.repo, "forest@v1", tmp_path / "e.tar.gz")
+    audit = audited(unpacked(tmp_path / "e.tar.gz", tmp_path / "out"))
+    assert audit.code == 0, audit.said
+    assert f"signed by {lab.keys.bob}  {good}" in audit.said
+    assert unsigned not in audit.said
+
+
 def test_data_that_was_removed_since_is_in_the_evidence(lab: Lab, tmp_path: Path) -> None:
     lab.repo.git("rm", "-rq", "datasets/iris")
     lab.repo.commit("Remove iris")

@@ -1,11 +1,10 @@
-"""MLflow shows what the record says, read back through its own client; eight at once; nobody outside is called."""
+"""MLflow shows what the record says, read back through its own client; nobody outside is called."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -53,6 +52,7 @@ def shown(repo: RepositoryBuilder, uri: str = "") -> dict[str, Any]:
     return run_program(sys.executable, "-c", READ, place, cwd=repo.path, environ=environ).expect(0).json()
 
 
+@pytest.mark.extras
 def test_a_run_is_shown_as_it_is_recorded(repo: RepositoryBuilder, tmp_path: Path) -> None:
     log = tmp_path / "connections"
     (Path(repo.environ["PYTHONPATH"]) / "sitecustomize.py").write_text(AUDIT.format(log=str(log)))
@@ -80,26 +80,6 @@ def test_a_run_is_shown_as_it_is_recorded(repo: RepositoryBuilder, tmp_path: Pat
 
 
 @pytest.mark.heavy
-def test_eight_at_once_are_eight_records(repo: RepositoryBuilder) -> None:
-    with ThreadPoolExecutor(8) as pool:
-        answers = list(pool.map(lambda i: repo.strata("run", "toy.yaml", "--set", f"seed={i}"), range(8)))
-    assert [one.code for one in answers] == [0] * 8, "\n".join(map(str, answers))
-    assert len(visible(repo)) == 8
-    assert pending(repo) == []
-    seen = shown(repo)
-    seeds = set()
-    for run in visible(repo):
-        record = record_of(repo, run)
-        seeds.add(record.seed)
-        assert record.status == "succeeded"
-        assert seen[run]["metrics"] == load_json(repo.read(f"runs/{run}/metrics.json")).value
-        content = record.inputs[0].content_hash or ""
-        assert seen[run]["tags"]["strata.dataset.content_hash"] == content
-        assert seen[run]["inputs"] == [["iris@v1", content.removeprefix("sha256:")[:36]]]
-    assert seeds == set(range(8))
-
-
-@pytest.mark.heavy
 def test_a_killed_run_is_shown_as_killed_once_the_next_one_began(repo: RepositoryBuilder) -> None:
     command = [sys.executable, "-m", "strata_git", "run", "toy.yaml", "--set", "params.mode=sleep"]
     process = subprocess.Popen(command, cwd=repo.path, env=repo.environ, stderr=subprocess.DEVNULL)
@@ -118,6 +98,7 @@ def test_a_killed_run_is_shown_as_killed_once_the_next_one_began(repo: Repositor
     assert {name: run["status"] for name, run in shown(repo).items()}[killed] == "KILLED"
 
 
+@pytest.mark.extras
 def test_the_environment_chooses_server_and_experiment(repo: RepositoryBuilder, tmp_path: Path) -> None:
     elsewhere = {"MLFLOW_TRACKING_URI": f"sqlite:///{tmp_path}/other.db", "MLFLOW_EXPERIMENT": "trial"}
     failing = repo.strata("run", "--experiment", "toy.yaml", "--set", "params.mode=fail", env=elsewhere).expect(3)
@@ -127,11 +108,49 @@ def test_the_environment_chooses_server_and_experiment(repo: RepositoryBuilder, 
     assert (seen["experiment"], seen["status"], seen["metrics"]) == ("trial", "FAILED", {"before": 1.0})
 
 
-def test_a_store_that_cannot_be_used_is_told_and_leaves_no_run(repo: RepositoryBuilder) -> None:
+@pytest.mark.heavy
+def test_a_store_that_cannot_be_used_costs_no_run_and_loses_nothing(repo: RepositoryBuilder) -> None:
     place = repo.path / ".strata/local/mlflow.db"
     place.parent.mkdir(parents=True)
     place.write_bytes(b"this is not a database, it is a sentence. " * 200)
-    told = repo.strata("run", "toy.yaml").expect(3)
-    assert "Tracking cannot begin in the local MLflow database" in told.err
-    assert told.out == ""
-    assert (visible(repo), pending(repo)) == ([], [])
+    told = repo.strata("run", "toy.yaml", "--format", "json").expect(0)
+    assert "tracking waits, the record is complete: " in told.err
+    assert "git strata runs sync" in told.err
+    answer = told.json()
+    assert (answer["tracked"], answer["status"]) == (False, "succeeded")
+    (run,) = visible(repo)
+    assert pending(repo) == []
+    refused = repo.strata("runs", "sync").expect(3)
+    assert f"If {place} is damaged or of another MLflow version, move it away" in refused.err
+    place.unlink()
+    assert f"{run}  sent" in repo.strata("runs", "sync").expect(0).out
+    assert shown(repo)[run]["metrics"] == load_json(repo.read(f"runs/{run}/metrics.json")).value
+    assert "nothing waits" in repo.strata("runs", "sync").expect(0).err
+
+
+@pytest.mark.extras
+def test_what_is_meant_for_a_server_that_is_away_waits_for_it(repo: RepositoryBuilder) -> None:
+    away = {"MLFLOW_TRACKING_URI": "http://bob:hunter2@127.0.0.1:9"}
+    begun = time.monotonic()
+    told = repo.strata("run", "toy.yaml", env=away).expect(0)
+    assert time.monotonic() - begun < 30  # MLflow by itself asks on for minutes
+    assert "tracking waits, the record is complete: the server cannot be reached: Connection refused" in told.err
+    (run,) = visible(repo)
+    assert record_of(repo, run).status == "succeeded"
+    refused = repo.strata("runs", "sync", "--format", "json", env=away).expect(3)
+    waits = {
+        "run": run,
+        "state": "waiting",
+        "reason": "the server cannot be reached: Connection refused",
+        "refused": [],
+    }
+    assert refused.json()["runs"] == [waits]
+    elsewhere = repo.strata("runs", "sync").expect(3)
+    assert f"{run}  waiting  for http://127.0.0.1:9" in elsewhere.out
+    assert "git strata runs sync --elsewhere" in elsewhere.err
+    queue = repo.path / f".strata/local/tracking/{run}.jsonl"
+    assert b"hunter2" not in queue.read_bytes()
+    queue.write_bytes(b"\0" * 100)
+    for _ in range(2):
+        damaged = repo.strata("runs", "sync").expect(0)
+        assert f"{run}  damaged  kept as {run}.damaged" in damaged.out
