@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import commits, doctor, integrity, stages
+from benchmarks import commits, doctor, integrity, runs, stages
 from benchmarks.__main__ import Row, Scale, as_json
 from benchmarks.ledgers import ledger, stop_agents
 from benchmarks.measure import Contender, Goal, Outcome, Sample, interleaved, judged, plain, timed
@@ -191,3 +191,10 @@ def test_a_signed_model_is_one_that_verifies(tmp_path: Path) -> None:
     told = place.run("git-strata", "verify", "models/net@v1", "--deep", "--oms-key", ".git/pub.pem")
     assert b"valid, by a trusted key" in told
     assert place.git("lfs", "ls-files").count(b"\n") == 4
+
+
+@pytest.mark.heavy
+def test_runs_and_sweeps_are_measured_beside_their_peers(tmp_path: Path) -> None:
+    taken = runs.overhead(tmp_path, 1, quick=True)
+    assert {"sweep, MLflow", "sweep, two at a time", "runs", "MLflow's loop", "first line", "imports"} <= set(taken)
+    assert all(sample.wall > 0 for row in taken.values() for sample in row)

@@ -1,0 +1,45 @@
+"""The same sweep of 200 trials on every engine: the same files, byte for byte."""
+
+from __future__ import annotations
+
+import pytest
+
+from strata_git.runs.sweeps.how import How
+from tests.runs.sweeps.hill import files, spec, sweep
+from tests.support.builder import RepositoryBuilder
+
+pytestmark = pytest.mark.heavy
+
+PARAMETERS = {"params.x": {"low": -20.0, "high": 20.0}, "params.top": {"low": 1, "high": 9}}
+
+
+@pytest.mark.filterwarnings("ignore")  # Ray's and Dask's own
+@pytest.mark.parametrize("engine", ["loky", "dask", "ray"])
+def test_every_engine_gives_the_same_200_trials(repo: RepositoryBuilder, engine: str) -> None:
+    what = spec(strategy="random", trials=200, seed=11, seeds="each", parameters=PARAMETERS)
+    first = files(repo, sweep(repo, what).id)
+    assert first["trials.jsonl"].count(b"\n") == 200
+    for jobs in (2, 3) if engine == "loky" else (2,):
+        how = How(engine, jobs)
+        done = sweep(repo, what, how)
+        assert done.error is None
+        assert files(repo, done.id) == first
+        assert files(repo, how.recorded[0])["model.bin"]
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_optuna_proposes_the_same_however_many_trials_are_made_at_once(repo: RepositoryBuilder) -> None:
+    what = spec(strategy="optuna", trials=24, batch=6, parameters=PARAMETERS)
+    assert (
+        len({tuple(sorted(files(repo, sweep(repo, what, how).id).items())) for how in (How("none"), How("loky", 3))})
+        == 1
+    )
+
+
+def test_a_cluster_that_is_not_there_is_named(repo: RepositoryBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
+    from strata_git.runs.sweeps import engine
+
+    monkeypatch.setattr(engine, "_PATIENCE", "1s")
+    done = sweep(repo, how=How("dask", 1, "tcp://127.0.0.1:9"))
+    assert done.status == "failed"
+    assert "The Dask scheduler tcp://127.0.0.1:9 cannot be used" in (done.error or "")
