@@ -1,4 +1,4 @@
-"""`push`: events, chain heads, approvals and notes to a remote, all or nothing (TFC-0009 §8)."""
+"""`push`: events, chain heads, approvals, receipts and notes to a remote, all or nothing (TFC-0009 §8)."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from strata_git.authoring.entries import enter_rest, published_log, take_log
+from strata_git.authoring.receipts import unpublished_receipts
 from strata_git.authoring.remote import Remote, read_remote, remote_named
 from strata_git.authoring.sharing import advance_heads, refresh_notes, track
 from strata_git.config import Settings
@@ -143,7 +144,7 @@ def _is_outrun(state: ModelState, there: Remote) -> bool:
 
 
 def _refs(repo: Repository, ledger: Ledger, there: Remote, models: Sequence[str], *, named: bool) -> list[str]:
-    """Full names of what the remote lacks; approvals of all models, unless some were `named`."""
+    """Full names of what the remote lacks; receipts, and approvals of all models, unless some were `named`."""
     refs = []
     for model in models:
         state = ledger.model(model)
@@ -154,6 +155,7 @@ def _refs(repo: Repository, ledger: Ledger, there: Remote, models: Sequence[str]
         ours = approval.record is not None and (not named or approval.record.model in models)
         if ours and approval.signed and approval.ref not in there.approvals:
             refs.append(approval.ref)
+    refs += unpublished_receipts(repo, there)
     refs += [ref.name for ref in list_refs(repo, FRESHNESS) if there.freshness.get(ref.name) != ref.oid]
     log = read_ref(repo, LOG) if keeps_log(ledger.trust) else None
     refs += [LOG] if log is not None and log != there.log else []

@@ -1,5 +1,5 @@
-"""What a remote holds of the ledger: event tags, chain heads, approvals, notes, a statement of freshness, the
-signed log."""
+"""What a remote holds of the ledger: event tags, chain heads, approvals, receipts, notes, a statement of freshness,
+the signed log."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from strata_git.ledger.events import HEADS
 from strata_git.ledger.freshness import FRESHNESS
 from strata_git.ledger.log import LOG
 from strata_git.ledger.names import TAGS, EventName, parse_name
+from strata_git.ledger.receipt import RECEIPTS
 from strata_git.repo.command import Repository
 from strata_git.repo.notes import NOTES_REF
 from strata_git.repo.process import Result
@@ -31,6 +32,7 @@ class Remote:
     tags: dict[str, str] = field(default_factory=dict)
     heads: dict[str, str] = field(default_factory=dict)
     approvals: dict[str, str] = field(default_factory=dict)
+    receipts: dict[str, str] = field(default_factory=dict)
     freshness: dict[str, str] = field(default_factory=dict)
     notes: str | None = None
     log: str | None = None
@@ -75,13 +77,15 @@ def read_remote(repo: Repository, name: str) -> Remote:
             found.heads[ref.removeprefix(HEADS)] = oid
         elif ref.startswith(APPROVALS):
             found.approvals[ref] = oid
+        elif ref.startswith(RECEIPTS):
+            found.receipts[ref] = oid
         elif ref.startswith(FRESHNESS):
             found.freshness[ref] = oid
         elif ref == NOTES_REF:
             notes = oid
         elif ref == LOG:
             log = oid
-    return Remote(name, found.tags, found.heads, found.approvals, found.freshness, notes, log)
+    return Remote(name, found.tags, found.heads, found.approvals, found.receipts, found.freshness, notes, log)
 
 
 def bring(repo: Repository, name: str, refs: Iterable[tuple[str, str]]) -> None:

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 
 from strata_git.authoring.entries import log_complaints, take_log
 from strata_git.authoring.freshness import take_in
+from strata_git.authoring.receipts import moved_receipts, take_receipts
 from strata_git.authoring.remote import (
     ASIDE,
     Remote,
@@ -40,9 +41,10 @@ from strata_git.repo.refs import Transaction, list_refs, read_ref
 class Fetched:
     """What a fetch brought, and what it found out.
 
-    `tags` and `approvals` are new here. `behind` are models for which nothing was taken, because this clone has events
-    of its own that were never published: the model and those tags. `aside` are such events that gave way (tag, object).
-    `complaints` are moved and deleted references of the remote, then all that is wrong with the ledger now, by model.
+    `tags`, `approvals` and `receipts` are new here. `behind` are models for which nothing was taken, because this clone
+    has events of its own that were never published: the model and those tags. `aside` are such events that gave way
+    (tag, object). `complaints` are moved and deleted references of the remote, then all that is wrong with the ledger
+    now, by model.
     """
 
     remote: str
@@ -52,6 +54,7 @@ class Fetched:
     aside: tuple[tuple[str, str], ...]
     notes: bool
     complaints: tuple[tuple[str, LedgerComplaint], ...]
+    receipts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,8 @@ def fetch(
     lost = {event.oid: event for found in taken.values() for event in found.own if give_way and found.new}
     told += [("", each) for each in take_log(repo, there, before.trust, give_way=bool(lost))]
     aside = _place(repo, name, taken, approvals, give_way=give_way)
+    receipts = take_receipts(repo, there)
+    told += [("", each) for each in moved_receipts(repo, there)]
     merged = merge_notes(repo, notes_of(name)) if there.notes else False
     withdraw_notes(repo, lost.values())
     for ref, arrived in freshness:
@@ -134,7 +139,7 @@ def fetch(
     told += [("", each) for each in stale]
     told += [("", each) for each in log_complaints(repo, after)]
     tags = tuple(sorted(tag for found in taken.values() for tag in found.new))
-    return Fetched(name, tags, tuple(sorted(approvals)), behind, aside, merged, tuple(dict.fromkeys(told)))
+    return Fetched(name, tags, tuple(sorted(approvals)), behind, aside, merged, tuple(dict.fromkeys(told)), receipts)
 
 
 def advance_heads(repo: Repository, ledger: Ledger) -> None:

@@ -16,11 +16,11 @@ SCHEMA = "strata/policy/v1"
 GPG_KEY = r"gpg:(?:[0-9A-F]{64}|[0-9A-F]{40})"
 SSH_KEY = r"ssh:SHA256:[A-Za-z0-9+/]{43}"
 OMS_KEY = r"oms:[0-9a-f]{64}"
-REQUIREMENTS = frozenset({"format", "freshness", "model_signature", "scan", "signature"})
+REQUIREMENTS = frozenset({"format", "freshness", "model_signature", "reproduced", "scan", "signature"})
 """What a rule can ask for beside the gates it names."""
 
 Stage = Literal["experimental", "staging", "production", "archived"]
-Distinct = Literal["author", "artifact_signer", "previous_signer"]
+Distinct = Literal["author", "artifact_signer", "previous_signer", "reproducer"]
 
 
 def _like(pattern: str, what: str) -> Checked:
@@ -181,6 +181,8 @@ def _quarrels(policy: TrustPolicy) -> Iterable[tuple[str, str]]:
             yield place, f"asks for '{word}', which is no gate"
         if "format" in rule.requires and policy.formats is None:
             yield place, "asks for a format, and 'formats' names none"
+        if "reproducer" in rule.distinct_from and "reproduced" not in rule.requires:
+            yield place, "wants other people than the reproducer, and does not ask that the run was reproduced"
         if "freshness" in rule.requires and policy.freshness is None:
             yield place, "asks for freshness, and 'freshness' says no age"
     for word in sorted(REQUIREMENTS & policy.gates.keys()):

@@ -12,6 +12,7 @@ from strata_git.errors import StrataError
 from strata_git.hooks.logged import judge_log
 from strata_git.hooks.noted import judge_lines, new_lines
 from strata_git.hooks.pushed import Push, is_event_ref
+from strata_git.hooks.receipts import judge_receipts
 from strata_git.integrity.signer import is_signed
 from strata_git.ledger.approval import APPROVALS
 from strata_git.ledger.assurances import freshness_findings, present_keys, read_statement
@@ -21,6 +22,7 @@ from strata_git.ledger.governed import keys_for
 from strata_git.ledger.log import LOG
 from strata_git.ledger.materials import note_lines
 from strata_git.ledger.names import TAGS, parse_name
+from strata_git.ledger.receipt import RECEIPTS
 from strata_git.ledger.state import ModelState
 from strata_git.ledger.trust import HERE, Trust, read_trust
 from strata_git.repo.command import Repository
@@ -45,8 +47,11 @@ def judge_event_refs(
     heads = [push for push in pushes if push.remote_ref.startswith(HEADS)]
     notes = [push for push in pushes if push.remote_ref == NOTES_REF]
     approvals = [push for push in pushes if push.remote_ref.startswith(APPROVALS)]
+    receipts = [push for push in pushes if push.remote_ref.startswith(RECEIPTS) and not push.deletes]
     assured = [push for push in pushes if push.remote_ref.startswith(FRESHNESS)]
-    if not (tags or heads or notes or approvals or assured or any(push.remote_ref == LOG for push in pushes)):
+    if not (
+        tags or heads or notes or approvals or receipts or assured or any(push.remote_ref == LOG for push in pushes)
+    ):
         return []
     identity = _identity(repo, commit)
     models = {name.model for push in tags if (name := parse_name(push.remote_ref.removeprefix(TAGS)))}
@@ -63,6 +68,9 @@ def judge_event_refs(
     findings += _judge_heads(states, heads)
     if approvals:
         findings += _judge_approvals(repo, approvals, identity, trust, first)
+    if receipts:
+        keys = None if first else present_keys(repo, trust, now=datetime.now(UTC))
+        findings += judge_receipts(repo, receipts, identity, keys)
     for push in notes:
         findings += _judge_notes(repo, push, states, identity, overlay, trust)
     return findings

@@ -17,6 +17,7 @@ from strata_git.repo.history import is_ancestor
 from strata_git.repo.notes import NOTES_REF
 
 APPROVALS = "refs/strata/approvals/"
+RECEIPTS = "refs/strata/receipts/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +79,15 @@ def is_event_ref(name: str) -> bool:
 
 
 def judge_guarded(repo: Repository, push: Push, where: str) -> list[Finding]:
-    """Events, approvals, chain heads, notes, statements and the log are never deleted, the first two never moved, notes
-    and the log only added to.
+    """Events, approvals, receipts, chain heads, notes, statements and the log are never deleted, the first three never
+    moved, notes and the log only added to.
 
     `where` is the receiving side in words. How a chain's head moves is judged with the events.
     """
     name = push.remote_ref
     if name.startswith(FRESHNESS):
         return [found("STR-P017", name, f"would be deleted {where}")] if push.deletes else []
-    single = is_event_ref(name) or name.startswith(APPROVALS)
+    single = is_event_ref(name) or name.startswith((APPROVALS, RECEIPTS))
     if not (single or name.startswith(HEADS) or name in (NOTES_REF, LOG)):
         return []
     if name == LOG and (push.deletes or not (push.creates or _is_forward(repo, push))):

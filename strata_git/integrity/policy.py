@@ -58,7 +58,8 @@ class Vouch:
     """One good signature on one thing, after cryptographic verification.
 
     `key` is `gpg:` and the *primary* key's whole fingerprint in capitals, or `ssh:SHA256:...` (see `key_of`). `what` is
-    `tag` (the event's own signature), `approval`, `artifact` (SIGNATURE.asc) or `model` (model.sig, by an `oms:` key).
+    `tag` (the event's own signature), `approval`, `artifact` (SIGNATURE.asc), `model` (model.sig, by an `oms:` key) or
+    `receipt` (the run behind the version was made again with the same result).
     `at` is Unix time: what the signature says of itself, for SSH and model.sig the tagger's date.
     """
 
@@ -187,11 +188,17 @@ def _judge_people(
 ) -> Iterable[Shortfall]:
     barred: dict[str, str] = {}
     for word in rule.distinct_from:
+        if word == "reproducer":
+            continue
         names, unknown = _others(policy, word, move, vouches, at)
         if unknown:
             yield Shortfall("STR-P038", f"rule {rule.number} wants other people than the {word}: {unknown}")
         barred |= dict.fromkeys(names, word)
     counted = sorted((signed & set(rule.signers)) - barred.keys())
+    if "reproducer" in rule.distinct_from:
+        spent = _reproducer_among(policy, counted, vouches, at)
+        barred |= dict.fromkeys(spent, "reproducer")
+        counted = [name for name in counted if name not in spent]
     if len(counted) >= rule.threshold:
         return
     for name in sorted(signed & set(rule.signers) & barred.keys()):
@@ -204,6 +211,15 @@ def _judge_people(
         f"{move.origin} to {move.target} asks for {rule.threshold} of {_listed(rule.signers)} (rule {rule.number}); "
         f"{_told(counted or signed)}; {missing} more of {_listed(able) or 'nobody that is left'} must sign",
     )
+
+
+def _reproducer_among(policy: Policy, counted: Sequence[str], vouches: Sequence[Vouch], at: int) -> list[str]:
+    """Who of the signers is needed as the one who made the run again, and cannot be both: one at most.
+
+    Nobody where somebody else did it too, so that a signer's own receipt does no harm beside another's.
+    """
+    made = people(policy, (vouch for vouch in vouches if vouch.what == "receipt"), at)
+    return sorted(made)[:1] if made and made <= set(counted) else []
 
 
 def _others(policy: Policy, word: str, move: Move, vouches: Sequence[Vouch], at: int) -> tuple[set[str], str]:
@@ -246,6 +262,7 @@ def _judge_requirements(
 _SIGNED = {
     "signature": ("artifact", "no enrolled person signed the version"),
     "model_signature": ("model", "no model.sig by an enrolled person lists its files"),
+    "reproduced": ("receipt", "nobody enrolled has signed a receipt that its run was made again with the same result"),
 }
 """Which vouches a word asks for, and what is said where there are none."""
 

@@ -20,6 +20,7 @@ from strata_git.ledger.approval import APPROVALS
 from strata_git.ledger.events import HEADS
 from strata_git.ledger.freshness import FRESHNESS
 from strata_git.ledger.names import TAGS, likeness
+from strata_git.ledger.receipt import RECEIPTS
 from strata_git.ledger.remembered import Standing
 from strata_git.ledger.seen import Seen
 from strata_git.ledger.trust import Trust
@@ -39,7 +40,7 @@ def part_keys(standing: Standing, seen: Seen, trust: Trust) -> dict[str, str]:
         ref = line.split(" ", 1)[1]
         if model := _model(ref):
             lines[model].append(line)
-        elif ref.startswith(FRESHNESS):
+        elif ref.startswith((FRESHNESS, RECEIPTS)):
             around.append(line)  # it may concern any model
     everywhere = f"{standing.around} {seen.damage!r} {seen.policy} {_trusted(trust)} {_hashed(repr(around))}"
     told: dict[str, list[str]] = {model: lines.get(model, []) for model in (*lines, *seen.heads)}

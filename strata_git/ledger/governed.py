@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from strata_git.contracts.layout import CHECKSUMS, METADATA, MODEL_SIG, SIGNATURE
 from strata_git.errors import StrataError
-from strata_git.integrity.policy import Figure, Policy, Vouch, key_of, vouches_of
+from strata_git.integrity.policy import Figure, Policy, Rule, Vouch, key_of, vouches_of
 from strata_git.integrity.policy_keys import PolicyKeys
 from strata_git.integrity.signer import SignatureVerdict
 from strata_git.ledger.approval import Approval
@@ -20,6 +20,7 @@ from strata_git.ledger.assurances import staleness
 from strata_git.ledger.authority import Authority, VersionFacts, govern, judge_authority
 from strata_git.ledger.event import Event, LedgerComplaint
 from strata_git.ledger.moves import Transitions
+from strata_git.ledger.receipts import receipt_vouches, run_behind
 from strata_git.ledger.record import RecordError, TagError, parse_message, parse_tag, split_message
 from strata_git.ledger.state import LedgerState, ModelState, fold
 from strata_git.ledger.trust import Signed, Trust
@@ -134,8 +135,11 @@ def _before(data: bytes) -> Iterable[str]:
 class _Facts:
     """Facts about versions, each read once."""
 
-    def __init__(self, repo: Repository, trust: Trust, keys: ChainKeys) -> None:
+    def __init__(
+        self, repo: Repository, trust: Trust, keys: ChainKeys, overlay: Mapping[str, str] | None = None
+    ) -> None:
         self._repo = repo
+        self._overlay = overlay
         self._signed = {signed.policy.digest: signed for signed in trust.versions}
         self._keys = keys
         self._known: dict[tuple[str, str, str, str, int], VersionFacts] = {}
@@ -150,16 +154,18 @@ class _Facts:
         if asked not in self._known:
             signed = self._signed.get(policy.digest)
             ring = self._keys.ring(signed, True) if signed else None
-            self._known[asked] = version_facts(self._repo, *asked[:3], ring, event.when)
+            self._known[asked] = version_facts(self._repo, *asked[:3], ring, event.when, self._overlay)
         return self._known[asked]
 
 
 def version_facts(
-    repo: Repository, commit: str, judged_at: str, place: str, ring: PolicyKeys | None, when: int
-) -> VersionFacts:
+    repo: Repository, commit: str, judged_at: str, place: str, ring: PolicyKeys | None, when: int,
+    overlay: Mapping[str, str] | None = None,
+) -> VersionFacts:  # fmt: skip
     """Facts about the version in the directory `place`, which `commit` introduced; its signatures as of `judged_at`.
 
-    `when` (Unix time) is the date of signatures that tell none themselves (SSH).
+    `when` (Unix time) is the date of signatures that tell none themselves (SSH), and the last one on which a receipt
+    may be dated; `overlay` are references read as if they were there.
     """
     names = [f"{commit}:{place}/{name}" for name in (METRICS, METADATA, CHECKSUMS)]
     later = [f"{judged_at}:{place}/{SIGNATURE}", f"{commit}:{place}/{SIGNATURE}"]
@@ -175,9 +181,17 @@ def version_facts(
     if ring is not None and any("model_signature" in rule.requires for rule in ring.policy.rules):
         bundle = next((blobs[name] for name in signed if name in blobs), None)
         artifact += _model_vouches(bundle, sums, armored, ring, when)
+    if ring is not None and any(_about_receipts(rule) for rule in ring.policy.rules):
+        run, digest = run_behind(repo, blobs.get(names[1]), (commit, judged_at))
+        if digest:
+            artifact += receipt_vouches(repo, ring, run=run, digest=digest, when=when, overlay=overlay)
     body = rows[commit]
     author = _author(commit, body[2], ring) if ring is not None and body is not None and body[1] == "commit" else ""
     return VersionFacts(figures(blobs.get(names[0])), _format(blobs.get(names[1])), artifact, author)
+
+
+def _about_receipts(rule: Rule) -> bool:
+    return "reproduced" in rule.requires or "reproducer" in rule.distinct_from
 
 
 def _model_vouches(
@@ -303,7 +317,7 @@ def governed(
     """
     if trust.current is None or not isinstance(keys, ChainKeys):
         return folding(events)
-    facts = _Facts(repo, trust, keys)
+    facts = _Facts(repo, trust, keys, overlay)
     stale = partial(staleness, repo, trust, now=datetime.fromtimestamp(now, UTC), overlay=overlay)
     authority = Authority(trust.chain, keys.adopted, facts.of, now, frozenset(fresh), stale)
     return govern(folding, events, authority, approvals)
