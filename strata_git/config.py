@@ -15,6 +15,9 @@ from strata_git.errors import StrataError, printable
 SCHEMA = "strata/settings/v1"
 UUID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
 
+TRACKERS = ("mlflow", "files", "none")
+"""Where runs may be shown beside their record."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settings:
@@ -25,7 +28,9 @@ class Settings:
     signed artifact; `signing_on_commit` whether the commit hook signs what it seals. `doctor_select` and
     `doctor_ignore` are rule ids or beginnings of such (TFC-0006 §6); `secrets_allow` what looks like a secret and is
     none (TFC-0001 §7); `commits_trailers` whether commit messages name the artifacts they touch (TFC-0001 §10);
-    `runs_plugins` are plugins that other packages bring (TFC-0002 §2).
+    `runs_plugins` are plugins that other packages bring (TFC-0002 §2), `runs_record_user` whether a record names the
+    user (TFC-0003 §2); `tracking_to` is the tracker of runs, one of
+    `TRACKERS` (`""`: MLflow where it is installed, TFC-0010 §5).
     """
 
     repository: str = ""
@@ -38,25 +43,29 @@ class Settings:
     secrets_allow: tuple[str, ...] = ()
     commits_trailers: bool = True
     runs_plugins: tuple[str, ...] = ()
+    runs_record_user: bool = False
+    tracking_to: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class SettingsComplaint:
-    """What is wrong in strata.yaml, and on which line (0: unknown)."""
+    """What is wrong in strata.yaml, on which line (0: unknown), and at which key."""
 
     line: int
     message: str
+    path: tuple[str, ...] = ()
 
 
 class SettingsError(StrataError):
-    """strata.yaml cannot be used."""
+    """strata.yaml cannot be used. `complaint` is the first of all `complaints`."""
 
-    def __init__(self, complaint: SettingsComplaint) -> None:
+    def __init__(self, complaint: SettingsComplaint, *others: SettingsComplaint) -> None:
         place = f"strata.yaml:{complaint.line}" if complaint.line else "strata.yaml"
         super().__init__(
             f"{place}: {printable(complaint.message)}", hint="Mend the file; `git strata explain` tells how."
         )
         self.complaint = complaint
+        self.complaints = (complaint, *others)
 
 
 _KEYS: dict[tuple[str, ...], tuple[str, type]] = {
@@ -70,8 +79,10 @@ _KEYS: dict[tuple[str, ...], tuple[str, type]] = {
     ("secrets", "allow"): ("secrets_allow", tuple),
     ("commits", "trailers"): ("commits_trailers", bool),
     ("runs", "plugins"): ("runs_plugins", tuple),
+    ("runs", "record_user"): ("runs_record_user", bool),
+    ("tracking", "to"): ("tracking_to", str),
 }
-_SECTIONS = ("signing", "doctor", "secrets", "commits", "runs")
+_SECTIONS = ("signing", "doctor", "secrets", "commits", "runs", "tracking")
 _LISTS = {
     "doctor": (re.compile(r"STR-[A-Z][0-9]{0,3}"), "a list of rules such as STR-D003 or STR-D"),
     "secrets": (re.compile(r"[^\n]{1,200}"), "a list of patterns or sha256:HEX, each of at most 200 characters"),
@@ -79,8 +90,8 @@ _LISTS = {
 }
 """What the words of a section's lists look like; what they mean, a higher floor knows."""
 _OPEN = (
-    "schema", "tracking", "documents", "keys", "connectors", "inference", "sinks", "processing", "observability",
-    "retention",
+    "schema", "documents", "keys", "connectors", "inference", "sinks", "processing", "observability",
+    "execution", "retention", "profiles",
 )  # fmt: skip
 """Sections that later floors read for themselves (pipelines: `contracts.pipeline`)."""
 
@@ -100,24 +111,40 @@ def load_settings(data: bytes | None) -> Settings:
     if document.value.get("schema", SCHEMA) != SCHEMA:
         raise SettingsError(SettingsComplaint(document.lines.get(("schema",), 0), f"'schema' must be {SCHEMA}"))
     values: dict[str, object] = {}
+    complaints: list[SettingsComplaint] = []
     for path, value in _flat(document.value):
-        line = document.lines.get(path, 0)
         if path[0] in _OPEN:
             continue
-        told = ".".join(path)
-        if path not in _KEYS:
-            raise SettingsError(SettingsComplaint(line, f"unknown setting '{told}'"))
-        name, kind = _KEYS[path]
-        value = _words(value, path[0]) if kind is tuple else value
-        if not isinstance(value, kind):
-            expected = _LISTS[path[0]][1] if kind is tuple else {str: "text", bool: "true or false"}[kind]
-            raise SettingsError(SettingsComplaint(line, f"'{told}' must be {expected}"))
-        values[name] = value
-    settings = Settings(**values)  # type: ignore[arg-type]
-    if settings.repository and not UUID.fullmatch(settings.repository):
-        line = document.lines.get(("repository",), 0)
-        raise SettingsError(SettingsComplaint(line, "'repository' must be a UUID in lower case"))
-    return settings
+        said, kept = _judged(path, value)
+        if said:
+            complaints.append(SettingsComplaint(document.lines.get(path, 0), said, path))
+        else:
+            values[_KEYS[path][0]] = kept
+    if complaints:
+        raise SettingsError(*sorted(complaints, key=lambda one: one.line))
+    return Settings(**values)  # type: ignore[arg-type]
+
+
+def _judged(path: tuple[str, ...], value: object) -> tuple[str, object]:
+    """What is wrong with one setting ("": nothing), and its value as it is kept."""
+    told = ".".join(path)
+    if path not in _KEYS:
+        return f"unknown setting '{told}'", None
+    kind = _KEYS[path][1]
+    value = _words(value, path[0]) if kind is tuple else value
+    if not isinstance(value, kind):
+        expected = _LISTS[path[0]][1] if kind is tuple else {str: "text", bool: "true or false"}[kind]
+        return f"'{told}' must be {expected}", None
+    if path == ("repository",) and value and not UUID.fullmatch(str(value)):
+        return "'repository' must be a UUID in lower case", None
+    if path == ("tracking", "to") and value not in TRACKERS:
+        return f"'tracking.to' must be one of {', '.join(TRACKERS)}", None
+    return "", value
+
+
+def by_key(settings: Settings) -> dict[tuple[str, ...], object]:
+    """Every setting by its path in strata.yaml."""
+    return {path: getattr(settings, name) for path, (name, _) in _KEYS.items()}
 
 
 def as_plain(settings: Settings) -> dict[str, object]:

@@ -1,229 +1,104 @@
 """What strata.yaml says for pipelines (TFC-0011 section 5): where documents come from, who answers, where answers go.
 
 No section has a place for a secret: `keys` gives names to secrets and says where each is kept, and everything else
-refers to those names.
+refers to those names: by a field such as `key`, or by `${secret:name}` within a text.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from strata_git.contracts import layout
 from strata_git.contracts.base import Contract, Label, Many, Name, Number, OrBare, Text
-from strata_git.contracts.chain import Chunking, Patterns, Retry
+from strata_git.contracts.chain import Chunking, Retry
+from strata_git.contracts.connectors import (
+    AzureConnector,
+    Connector,
+    FsspecConnector,
+    LocalConnector,
+    S3Connector,
+    SharePointConnector,
+    SqlConnector,
+    UnloadConnector,
+)
+from strata_git.contracts.keys import SECRET, Address, AwsKey, AzureKey, DotenvKey, EnvironmentKey, Key, KeyName
+from strata_git.contracts.sinks import DeltaSink, DynamoSink, ExcelSink, FileSink, S3Sink, Sink, WarehouseSink
 
+__all__ = [
+    "SECRET",
+    "SECTIONS",
+    "Address",
+    "AwsKey",
+    "AzureConnector",
+    "AzureKey",
+    "Connector",
+    "DeltaSink",
+    "DotenvKey",
+    "DynamoSink",
+    "EnvironmentKey",
+    "ExcelSink",
+    "Execution",
+    "FileSink",
+    "FsspecConnector",
+    "Inference",
+    "Key",
+    "KeyName",
+    "LocalConnector",
+    "Observability",
+    "Ocr",
+    "Pipelines",
+    "Processing",
+    "Retention",
+    "S3Connector",
+    "S3Sink",
+    "SharePointConnector",
+    "Sink",
+    "SqlConnector",
+    "UnloadConnector",
+    "WarehouseSink",
+    "undeclared",
+]
+"""All that strata.yaml may say for pipelines; secrets, connectors and sinks have modules of their own."""
 
-class EnvironmentKey(Contract):
-    """A secret in an environment variable."""
-
-    source: Literal["env"] = Field(alias="from")
-    name: Label
-
-
-class DotenvKey(Contract):
-    """A secret in a file of NAME=VALUE lines that Git ignores."""
-
-    source: Literal["dotenv"] = Field(alias="from")
-    name: Label
-    file: Text = ".env"
-
-
-class AzureKey(Contract):
-    """A secret in an Azure Key Vault."""
-
-    source: Literal["azure-key-vault"] = Field(alias="from")
-    name: Label
-    vault: Label
-
-
-class AwsKey(Contract):
-    """A secret in AWS Secrets Manager (`field`: of a JSON value) or in the SSM parameter store."""
-
-    source: Literal["aws-secrets-manager", "aws-ssm"] = Field(alias="from")
-    name: Label
-    region: Label | None = None
-    field: Label | None = None
-
-
-Key = Annotated[EnvironmentKey | DotenvKey | AzureKey | AwsKey, Field(discriminator="source")]
-
-
-class LocalConnector(Contract):
-    """Files below a directory, relative to the workspace."""
-
-    type: Literal["local"]
-    root: Text
-    include: Patterns = ("**/*",)
-    exclude: Patterns = ()
-
-
-class S3Connector(Contract):
-    """Objects of a bucket."""
-
-    type: Literal["s3"]
-    bucket: Label
-    prefix: str = ""
-    region: Label | None = None
-    endpoint: Label | None = None
-    kms_key: Label | None = None
-    key: Name | None = None
-    secret: Name | None = None
-    include: Patterns = ("**/*",)
-    exclude: Patterns = ()
-
-
-class AzureConnector(Contract):
-    """Blobs of a container."""
-
-    type: Literal["azure-blob"]
-    account: Label
-    container: Label
-    prefix: str = ""
-    key: Name | None = None
-    include: Patterns = ("**/*",)
-    exclude: Patterns = ()
-
-
-class SharePointConnector(Contract):
-    """Files of a SharePoint drive."""
-
-    type: Literal["sharepoint"]
-    site: Label
-    drive: Label = "Documents"
-    path: str = ""
-    tenant: Label | None = None
-    client: Label | None = None
-    key: Name | None = None
-    include: Patterns = ("**/*",)
-    exclude: Patterns = ()
-
-
-Connector = Annotated[LocalConnector | S3Connector | AzureConnector | SharePointConnector, Field(discriminator="type")]
+_SECRET_LIKE = re.compile(r"\$\{secret\b[^}]*\}?")
 
 
 class Inference(Contract):
     """Who answers: a provider, its model, and how hard it may be asked.
 
-    `offline` needs no network: `echo` gives the prompt back, for trying a chain out. `price_as` names the model that
-    a deployment of another name costs as much as.
+    `offline` needs no network: `echo` gives the prompt back, for trying a chain out. `recorded` answers from a file of
+    answers that were had before, which `model` names. `price_as` names the model that a deployment of another name
+    costs as much as, `concurrency` how many calls are made at once. A local server of OpenAI's protocol needs an
+    endpoint and no key.
     """
 
-    provider: Literal["offline", "openai", "azure-openai", "bedrock"]
+    provider: Literal["offline", "recorded", "openai", "azure-openai", "bedrock"]
     model: Label
     endpoint: Label | None = None
     deployment: Label | None = None
     api_version: Label | None = None
     region: Label | None = None
-    key: Name | None = None
+    key: KeyName | None = None
     temperature: Annotated[Number, Field(ge=0, le=2)] | None = None
     max_tokens: int | None = Field(default=None, ge=1)
     timeout_s: Annotated[Number, Field(gt=0)] = 60
     retry: Retry = Retry()
     requests_per_minute: int | None = Field(default=None, ge=1)
     tokens_per_minute: int | None = Field(default=None, ge=1)
+    concurrency: int | None = Field(default=None, ge=1, le=1024)
     price_as: Label | None = None
 
     @model_validator(mode="after")
     def _can_be_reached(self) -> Self:
         if self.provider == "azure-openai" and self.endpoint is None:
             raise ValueError("an azure-openai provider needs its endpoint")
-        if self.provider != "offline" and self.provider != "bedrock" and self.key is None:
-            raise ValueError(f"a provider '{self.provider}' needs a key (a name of the section keys)")
+        if self.provider == "openai" and self.key is None and self.endpoint is None:
+            raise ValueError("an openai provider needs a key (a name of the section keys), or another endpoint")
         return self
-
-
-class _Rows(Contract):
-    """What sinks of files share: the form of a part, how it is packed, and how parts are laid out."""
-
-    format: Literal["jsonl", "csv", "parquet"] = "jsonl"
-    compression: Literal["none", "gzip", "zstd"] = "none"
-    partition_by: Many[Label] = ()
-
-
-class FileSink(_Rows):
-    """Files below a directory, `<path>/<run id>/`."""
-
-    type: Literal["files"]
-    path: Text
-
-
-class S3Sink(_Rows):
-    """Objects of a bucket, `<prefix>/<run id>/`."""
-
-    type: Literal["s3"]
-    bucket: Label
-    prefix: str = ""
-    region: Label | None = None
-    endpoint: Label | None = None
-    kms_key: Label | None = None
-    key: Name | None = None
-    secret: Name | None = None
-
-
-class ExcelSink(Contract):
-    """A sheet of a workbook in SharePoint; rows with equal `key_fields` are replaced."""
-
-    type: Literal["sharepoint-excel"]
-    site: Label
-    drive: Label = "Documents"
-    path: Text
-    sheet: Label = "Sheet1"
-    tenant: Label | None = None
-    client: Label | None = None
-    key: Name | None = None
-    key_fields: Many[Label] = ()
-
-
-class DynamoSink(Contract):
-    """A DynamoDB table; items with equal keys are replaced."""
-
-    type: Literal["dynamodb"]
-    table: Label
-    key_fields: Many[Label] = Field(min_length=1)
-    region: Label | None = None
-    endpoint: Label | None = None
-
-
-class WarehouseSink(Contract):
-    """A table of a data base. `mode` `merge` replaces rows with equal `key_fields`, by way of a staging table."""
-
-    type: Literal["redshift", "postgres", "duckdb"]
-    database: Label
-    table: Label
-    mode: Literal["append", "merge"] = "merge"
-    key_fields: Many[Label] = ()
-    host: Label | None = None
-    user: Label | None = None
-    key: Name | None = None
-    staging: Label | None = None
-
-    @model_validator(mode="after")
-    def _can_merge(self) -> Self:
-        if self.mode == "merge" and not self.key_fields:
-            raise ValueError("mode merge needs key_fields")
-        return self
-
-
-class DeltaSink(Contract):
-    """A Delta table: a directory, a bucket's prefix, or a lakehouse of Microsoft Fabric."""
-
-    type: Literal["delta", "fabric-delta"]
-    uri: Text
-    mode: Literal["append", "upsert"] = "append"
-    key_fields: Many[Label] = ()
-    partition_by: Many[Label] = ()
-    key: Name | None = None
-
-    @model_validator(mode="after")
-    def _can_upsert(self) -> Self:
-        if self.mode == "upsert" and not self.key_fields:
-            raise ValueError("mode upsert needs key_fields")
-        return self
-
-
-Sink = Annotated[FileSink | S3Sink | ExcelSink | DynamoSink | WarehouseSink | DeltaSink, Field(discriminator="type")]
 
 
 def _listed(value: Any) -> Any:
@@ -238,19 +113,44 @@ class Ocr(Contract):
 
 
 class Processing(Contract):
-    """How documents are read where a chain does not say otherwise."""
+    """How documents are read where a chain does not say otherwise.
+
+    A document that has more than `max_bytes`, takes longer than `timeout_s` or more memory than `memory_mb` is left out
+    and named in the run's report.
+    """
 
     chunking: Chunking = Chunking()
     ocr: Ocr = Ocr()
     max_bytes: int = Field(default=64 << 20, ge=1)
+    timeout_s: Annotated[Number, Field(gt=0, le=86_400)] = 120
+    memory_mb: int = Field(default=1024, ge=64)
 
 
 class Observability(Contract):
-    """How a pipeline tells what it does. Nothing leaves the machine unless `otlp` names where to."""
+    """How a pipeline tells what it does. Nothing leaves the machine unless `otlp` names where to (OTLP over HTTP).
+
+    `otlp_headers` go with every export; `service` is the name under which spans are told.
+    """
 
     log_format: Literal["human", "json"] = "human"
-    otlp: Label | None = None
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    otlp: Address | None = None
+    otlp_headers: dict[Label, Label] = Field(default_factory=dict)
+    service: Label = "git-strata"
     prompts_in_traces: bool = False
+
+
+class Execution(Contract):
+    """Where and how long work may go on: what a platform sets bounds to.
+
+    `scratch` is the only directory that is written to beside the results (the system's own when left out), `jobs` how
+    many processes read documents, `concurrency` the most calls at once, whatever a chain asks for.
+    """
+
+    scratch: Text | None = None
+    time_limit_s: Annotated[Number, Field(gt=0)] | None = None
+    jobs: int | None = Field(default=None, ge=1, le=1024)
+    concurrency: int | None = Field(default=None, ge=1, le=1024)
 
 
 class Retention(Contract):
@@ -269,24 +169,44 @@ class Pipelines(Contract):
     sinks: dict[Name, Sink] = Field(default_factory=dict)
     processing: Processing = Processing()
     observability: Observability = Observability()
+    execution: Execution = Execution()
     retention: Retention = Retention()
 
     @model_validator(mode="after")
     def _names_its_keys(self) -> Self:
-        for section in ("connectors", "inference", "sinks"):
-            for name, entry in getattr(self, section).items():
-                for field, key in _keys_of(entry):
-                    if key not in self.keys:
-                        raise ValueError(f"{section}.{name}.{field}: the section keys has no '{key}'")
+        for path, message in undeclared(self.model_dump(by_alias=True, exclude_defaults=True)):
+            raise ValueError(f"{'.'.join(path)}: {message}")
         return self
 
 
 SECTIONS = tuple(Pipelines.model_fields)
 """The names of those sections."""
+_USING = ("connectors", "inference", "sinks", "observability")
 
 
-def _keys_of(entry: BaseModel) -> Iterator[tuple[str, str]]:
-    for field in ("key", "secret"):
-        named = getattr(entry, field, None)
-        if named is not None:
-            yield field, named
+def undeclared(sections: Mapping[str, object]) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Where plain sections name a secret that their `keys` do not, and what is to be said of it.
+
+    Takes sections that break their contract elsewhere, too.
+    """
+    declared = sections.get("keys")
+    known = set(declared) if isinstance(declared, Mapping) else set()
+    for section in _USING:
+        for path, text in _texts((section,), sections.get(section)):
+            named = [found[1] for found in SECRET.finditer(text)]
+            own = path[-1] in ("key", "secret", "token") and path[2:3] != ("options",)
+            if not named and own and section != "observability" and layout.NAME.fullmatch(text):
+                named = [text]
+            for name in named:
+                if name not in known:
+                    yield path, f"the section keys has no '{name}'"
+            if _SECRET_LIKE.search(SECRET.sub("", text)):
+                yield path, "a secret is named ${secret:name}"
+
+
+def _texts(path: tuple[str, ...], value: object) -> Iterator[tuple[tuple[str, ...], str]]:
+    if isinstance(value, str):
+        yield path, value
+    inner = value.items() if isinstance(value, Mapping) else enumerate(value) if isinstance(value, list | tuple) else ()
+    for name, part in inner:
+        yield from _texts((*path, str(name)), part)

@@ -1,0 +1,278 @@
+"""The settings of pipelines, resolved: strata.yaml < profile < environment < `--set` (TFC-0011 section 5).
+
+All that is wrong is told at once, each with its key, the place where it was said, and the key that was probably meant.
+The file itself is judged by `config` and `contracts.profiles`, as every other door judges it; see
+docs/decisions/0025-settings-are-layers-of-plain-data.md for why no library puts the layers together.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path as FilePath
+from typing import Any
+
+from strata_git import config
+from strata_git.contracts import profiles
+from strata_git.contracts.base import Complaint, parse
+from strata_git.contracts.layout import SETTINGS
+from strata_git.contracts.pipeline import Pipelines
+from strata_git.errors import StrataError, UsageError, printable
+from strata_git.load import Document, Path, load_yaml
+from strata_git.pipeline.origin import DEFAULT, Origin
+from strata_git.pipeline.overrides import Override, from_environment, from_options
+from strata_git.pipeline.vocabulary import keys_at, nearest
+
+PROFILE = "STRATA_PROFILE"
+_LIMIT = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Misplaced:
+    """One thing that is wrong: where it was said, what, and what was probably meant ("": nobody knows)."""
+
+    origin: Origin
+    key: str
+    message: str
+    suggestion: str = ""
+
+    def __str__(self) -> str:
+        said = f"{self.origin}: {self.message}"
+        return f"{said} (did you mean '{self.suggestion}'?)" if self.suggestion else said
+
+
+class ConfigurationError(StrataError):
+    """The settings cannot be used. `complaints` are all that is wrong."""
+
+    def __init__(self, complaints: Sequence[Misplaced]) -> None:
+        lines = [printable(str(complaint)) for complaint in complaints]
+        if len(lines) == 1:
+            super().__init__(lines[0], hint="What there is to set: docs/settings.md, and git strata explain STR-N003")
+        else:
+            super().__init__(f"{len(lines)} settings are wrong:", hint="\n".join(lines))
+        self.complaints = tuple(complaints)
+
+
+@dataclass(frozen=True, slots=True)
+class Configured:
+    """The whole of the settings, and by dotted key where each value comes from.
+
+    `settings` is what the judging floors read (from the file alone), `values` all of both as plain data with nothing
+    left to defaults, `warnings` what was said and changes nothing.
+    """
+
+    pipelines: Pipelines
+    origin: Mapping[str, Origin]
+    settings: config.Settings
+    values: Mapping[str, object]
+    profile: str
+    warnings: tuple[str, ...] = ()
+
+
+def load(
+    root: FilePath, environ: Mapping[str, str], overrides: Sequence[str] = (), profile: str | None = None
+) -> Configured:
+    """The settings of the workspace at `root`; `overrides` are texts `a.b=c`, `profile` goes before STRATA_PROFILE.
+
+    Raises ConfigurationError, which names all that is wrong, and UsageError for an override or a profile that cannot be
+    meant.
+    """
+    return resolve(_bytes(root / SETTINGS), environ, overrides, profile)
+
+
+def resolve(
+    data: bytes | None, environ: Mapping[str, str], overrides: Sequence[str] = (), profile: str | None = None
+) -> Configured:
+    """The same, from the bytes of strata.yaml (None: there is none)."""
+    document, settings = _judged(data)
+    chosen = _chosen(document, environ, profile)
+    origins: list[Origin] = [DEFAULT]
+    layered = _layer(profiles.sections_of(document), "file", "", origins)
+    layered = profiles.laid_over(
+        layered, _layer(Document(dict(profiles.SHIPPED.get(chosen, {}))), "profile", chosen, origins)
+    )
+    layered = profiles.laid_over(layered, _layer(profiles.profile_of(document, chosen), "profile", chosen, origins))
+    written: Any = layered.value
+    variables, warnings = from_environment(environ, written)
+    said = [*sorted(variables, key=_tells), *sorted(from_options(overrides), key=_tells)]
+    whole = _settled(layered, said, origins)
+    wrong = [_misplaced(complaint, whole, origins) for complaint in profiles.broken(whole)]
+    if wrong:
+        raise ConfigurationError(wrong)
+    pipelines = parse(Pipelines, whole)
+    judged, lines = _nested(config.by_key(settings)), document.lines
+    found = {
+        _dotted(path): Origin("file", line=lines[path]) if path in lines else DEFAULT for path, _ in leaves(judged)
+    }
+    values = pipelines.model_dump(mode="json", by_alias=True)
+    found |= {_dotted(path): _origin(path, whole, origins) for path, _ in leaves(values)}
+    return Configured(pipelines, found, settings, {**judged, **values}, chosen, tuple(warnings))
+
+
+def leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
+    """The values in nested mappings that are none themselves, with their paths; lists and empty mappings are whole."""
+    if isinstance(value, Mapping) and value:
+        for key, part in value.items():
+            yield from leaves(part, (*path, key))
+    elif path:
+        yield path, value
+
+
+def _dotted(path: Path) -> str:
+    return ".".join(map(str, path))
+
+
+def _nested(settings: Mapping[tuple[str, ...], object]) -> dict[str, object]:
+    """Settings by path as nested mappings; the rooms below keep lists as tuples."""
+    made: dict[str, Any] = {}
+    for path, value in settings.items():
+        place = made
+        for part in path[:-1]:
+            place = place.setdefault(part, {})
+        place[path[-1]] = list(value) if isinstance(value, tuple) else value
+    return made
+
+
+def _bytes(path: FilePath) -> bytes | None:
+    """The file's content; None where there is none. A link is none: it may lead anywhere."""
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise StrataError(
+            f"{SETTINGS} cannot be read: {error.strerror}.", hint="It must be a file of its own."
+        ) from None
+    try:
+        if not stat.S_ISREG(os.fstat(handle).st_mode):
+            raise StrataError(f"{SETTINGS} is no file.")
+        with open(handle, "rb", closefd=False) as stream:
+            return stream.read(_LIMIT + 1)
+    finally:
+        os.close(handle)
+
+
+def _judged(data: bytes | None) -> tuple[Document, config.Settings]:
+    """The file as everybody judges it. Raises ConfigurationError with all that is wrong in it."""
+    wrong: list[Misplaced] = []
+    settings, document = config.Settings(), Document({})
+    try:
+        settings = config.load_settings(data)
+    except config.SettingsError as error:
+        wrong += [_unsettled(complaint) for complaint in error.complaints]
+        if any(not complaint.path for complaint in error.complaints):
+            raise ConfigurationError(wrong) from None  # not to be read at all
+    if data is not None:
+        document = load_yaml(data)
+        wrong += [_in_file(complaint, document) for complaint in profiles.complaints(document)]
+    if wrong:
+        raise ConfigurationError(sorted(wrong, key=lambda one: one.origin.line))
+    return document, settings
+
+
+def _unsettled(complaint: config.SettingsComplaint) -> Misplaced:
+    *above, last = complaint.path or ("",)
+    words = [path[len(above)] for path in config.by_key(config.Settings()) if path[: len(above)] == tuple(above)]
+    words += [*Pipelines.model_fields, profiles.PROFILES] if not above else []
+    near = nearest(last, words) if "unknown" in complaint.message else ""
+    place = Origin("file", line=complaint.line)
+    return Misplaced(place, ".".join(complaint.path), complaint.message, "" if near == last else near)
+
+
+def _in_file(complaint: Complaint, document: Document) -> Misplaced:
+    origin = Origin("file", line=complaint.line)
+    return Misplaced(origin, complaint.key, complaint.message, _meant(complaint, document.value))
+
+
+def _misplaced(complaint: Complaint, whole: Document, origins: Sequence[Origin]) -> Misplaced:
+    return Misplaced(origins[complaint.line], complaint.key, complaint.message, _meant(complaint, whole.value))
+
+
+def _meant(complaint: Complaint, value: Any) -> str:
+    """What was probably meant by a key, a word or a name that does not exist."""
+    path = tuple(complaint.key.split("."))
+    if path[0] == profiles.PROFILES:
+        return nearest(path[-1], tuple(Pipelines.model_fields)) if len(path) == 3 else ""
+    if complaint.message.endswith("is not a key of this contract"):
+        return nearest(path[-1], keys_at(path[:-1], value) or ())
+    written = value
+    for part in path:
+        written = written.get(part) if isinstance(written, dict) else None
+    if "has no '" in complaint.message:
+        declared = value.get("keys") if isinstance(value, dict) else None
+        return nearest(complaint.message.split("'")[1], tuple(declared or ()))
+    told = re.findall(r"'([^']+)'", complaint.message.partition("must be")[2])
+    if isinstance(written, dict):  # a union is told by one of its keys
+        written = next((written[key] for key in ("type", "from") if key in written), None)
+    near = nearest(written, told) if isinstance(written, str) else ""
+    return near if near != written else ""
+
+
+def _chosen(document: Document, environ: Mapping[str, str], profile: str | None) -> str:
+    name = profile or environ.get(PROFILE) or profiles.DEFAULT
+    known = sorted({*profiles.SHIPPED, *profiles.profiles_in(document)})
+    if name not in known:
+        near = nearest(name, known)
+        told = f"--profile {printable(name)}" if profile else f"environment {PROFILE}={printable(name)}"
+        hint = (f"Did you mean '{near}'? " if near else "") + f"There are: {', '.join(map(printable, known))}"
+        raise UsageError(f"{told}: there is no such profile.", hint=hint)
+    return name
+
+
+def _layer(document: Document, kind: Any, name: str, origins: list[Origin]) -> Document:
+    """The document with places in `origins` for its lines, which are added there."""
+    places: dict[Path, int] = {}
+    lines = document.lines or dict.fromkeys([(), *_inner(document.value)], 0)
+    for path, line in lines.items():
+        origins.append(Origin(kind, name, line))
+        places[path] = len(origins) - 1
+    return Document(document.value, places)
+
+
+def _inner(value: object, path: Path = ()) -> Iterator[Path]:
+    for key, part in value.items() if isinstance(value, Mapping) else ():
+        yield (*path, key)
+        yield from _inner(part, (*path, key))
+
+
+def _tells(override: Override) -> bool:
+    """Sorts what says of which type an entry is before the rest of it: that may be made anew thereby."""
+    path = override.path
+    return not (len(path) == 3 and profiles.TELLING.get(path[0]) == path[2])
+
+
+def _settled(layered: Document, said: Sequence[Override], origins: list[Origin]) -> Document:
+    """`said` over the layers. What the contract does not take as YAML, but as the text it was written as, is text."""
+    whole = _with(layered, said, origins)
+    refused = {complaint.key for complaint in profiles.broken(whole)}
+    bare = [
+        replace(one, value=one.raw) if ".".join(one.path) in refused and one.value != one.raw else one for one in said
+    ]
+    if bare == list(said):
+        return whole
+    other = _with(layered, bare, origins)
+    still = {complaint.key for complaint in profiles.broken(other)}
+    return _with(
+        layered, [old if ".".join(old.path) in still else new for old, new in zip(said, bare, strict=True)], origins
+    )
+
+
+def _with(layered: Document, said: Iterable[Override], origins: list[Origin]) -> Document:
+    for one in said:
+        origins.append(one.origin)
+        value: object = one.value
+        for part in reversed(one.path):
+            value = {part: value}
+        mark = len(origins) - 1
+        lines: dict[Path, int] = {one.path[:length]: mark for length in range(1, len(one.path) + 1)}
+        lines |= {(*one.path, *path): mark for path in _inner(one.value)}
+        layered = profiles.laid_over(layered, Document(value, lines))
+    return layered
+
+
+def _origin(path: Path, whole: Document, origins: Sequence[Origin]) -> Origin:
+    """Where a value comes from: the place of the whole path, or of the list or text that it was written as."""
+    return origins[whole.lines[path]] if path in whole.lines else DEFAULT
