@@ -19,11 +19,12 @@ survey() {
   "${PYTHON:-python3}" -c 'import ensurepip, venv' >/dev/null 2>&1 || missing "python venv" python3-venv python
 }
 
-# What tests want and a user can do without: graphviz checks drawings, eatmydata keeps a thousand commits from waiting
+# What tests want and a user can do without: graphviz checks drawings, tesseract reads pictures, eatmydata keeps a thousand commits from waiting
 # for the disk (Linux only).
 survey_wanted() {
   tools=() packages=() formulas=()
   command -v dot >/dev/null || missing dot graphviz graphviz
+  tesseract --list-langs 2>/dev/null | grep -qx eng || missing tesseract "tesseract-ocr tesseract-ocr-eng" tesseract
   command -v apt-get >/dev/null && { command -v eatmydata >/dev/null || missing eatmydata eatmydata ""; }
   return 0
 }

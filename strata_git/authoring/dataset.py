@@ -31,7 +31,7 @@ Progress = Callable[[int], None]
 class DatasetRequest:
     """What to add: `source` a file or directory, `splits` (name, glob) pairs (none: one split of everything).
 
-    `parents` are references to dataset versions. `header`: the first record of a csv or tsv names its columns.
+    `parents` are references to dataset versions and runs. `header`: the first record of a csv or tsv names its columns.
     """
 
     source: Path
@@ -205,7 +205,9 @@ def _remove_if_empty(directory: Path) -> None:
 
 
 def _cited_parent(repo: Repository, text: str) -> dict[str, str]:
-    """A parent as metadata.yaml cites it: bound to the content it has now."""
+    """A parent, a dataset version or a run, as metadata.yaml cites it: bound to the content it has now."""
+    if text.startswith(("run-", "runs/")):
+        return _cited_run(repo, text.removeprefix("runs/"))
     try:
         reference = parse_reference(text, kind="dataset")
     except ValueError as error:
@@ -222,6 +224,19 @@ def _cited_parent(repo: Repository, text: str) -> dict[str, str]:
             hint="git strata list datasets",
         ) from None
     return {"ref": artifact.reference, "digest": checksums.digest(listed), "content_hash": content_hash}
+
+
+def _cited_run(repo: Repository, text: str) -> dict[str, str]:
+    try:
+        artifact = parse_reference(text, kind="run").artifact("run")
+        listed = (repo.require_worktree() / artifact.path / CHECKSUMS).read_bytes()
+        checksums.parse(listed)
+    except (ValueError, OSError, checksums.ChecksumError):
+        raise StrataError(
+            f"The parent {printable(text)} is no run that is here, or has no sound {CHECKSUMS}.",
+            hint="git strata list runs",
+        ) from None
+    return {"ref": artifact.reference, "digest": checksums.digest(listed)}
 
 
 def _ignored(repo: Repository, artifact: Artifact, sums: Mapping[str, str]) -> bool:

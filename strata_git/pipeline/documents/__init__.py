@@ -1,0 +1,1 @@
+"""Documents: what a source gives, made into text that a prompt can be asked about, and cut into chunks."""
