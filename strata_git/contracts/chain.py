@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, JsonValue, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
-from strata_git.contracts.base import Checked, Contract, Label, Many, Name, OrBare, Text, reference
+from strata_git.contracts.base import Checked, Contract, Label, Many, Name, Number, OrBare, Text, reference
 from strata_git.contracts.prompt import Word
 
 SOURCES = ("chunk", "document", "run", "all")
@@ -52,13 +52,21 @@ def expressions(text: str) -> Iterator[Expression]:
     for found in _EXPRESSION.finditer(bare):
         inner = found[1]
         if read := _READ.fullmatch(inner):
-            yield Expression(found[0], tuple(read[1].split(".")))
+            yield Expression(found[0], _full(read[1]))
         elif join := _JOIN.fullmatch(inner):
-            yield Expression(found[0], tuple(join[1].split(".")), json.loads(join[2]))
+            yield Expression(found[0], _full(join[1]), json.loads(join[2]))
         else:
             raise ValueError(f"'{found[0]}' is neither a value such as ${{chunk.text}} nor a join")
     if "${" in _EXPRESSION.sub("", bare):
         raise ValueError("a ${ has no } (write $${ for the characters themselves)")
+
+
+def _full(path: str) -> tuple[str, ...]:
+    """The path in words; `doc` is short for document, and `steps.x` the long form of `x`."""
+    words = tuple(path.split("."))
+    if words[0] == "steps" and len(words) > 1:
+        return words[1:]
+    return ("document", *words[1:]) if words[0] == "doc" else words
 
 
 def _listed(value: Any) -> Any:
@@ -79,9 +87,12 @@ class Documents(Contract):
 
 
 class Chunking(Contract):
-    """How documents are cut: into pieces of at most `max` tokens (or other units), of which `overlap` come twice."""
+    """How documents are cut: into pieces of at most `max` tokens (or other units), of which `overlap` come twice.
 
-    by: Literal["tokens", "characters", "sentences", "lines", "document"] = "tokens"
+    `markdown` counts tokens too, and ends a piece before a heading where one is near.
+    """
+
+    by: Literal["tokens", "markdown", "characters", "sentences", "lines", "document"] = "tokens"
     max: int = Field(default=800, ge=1)
     overlap: int = Field(default=0, ge=0)
     tokenizer: Label | None = None
@@ -100,16 +111,51 @@ class Retry(Contract):
     wait_ms: int = Field(default=500, ge=0, le=600_000)
 
 
+_HELD = ("equals", "one_of", "contains", "above", "below", "is_empty")
+
+
+class When(Contract):
+    """What must be so for a step to be asked: `value`, an expression or a text with some, held against one thing."""
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True, json_schema_extra={"oneOf": [{"required": [key]} for key in _HELD]}
+    )
+
+    value: Text
+    equals: JsonValue = None
+    one_of: Many[JsonValue] = ()
+    contains: Text | None = None
+    above: Number | None = None
+    below: Number | None = None
+    is_empty: bool | None = None
+
+    @model_validator(mode="after")
+    def _asks_one_thing(self) -> Self:
+        said = self.model_fields_set - {"value"}
+        if len(said) != 1:
+            raise ValueError(f"must say one of {', '.join(_HELD)}")
+        return self
+
+
+class Budget(Contract):
+    """What a run of the chain may take: US dollars, and tokens in and out. Remembered answers count as nothing."""
+
+    max_cost: Annotated[Number, Field(gt=0)] | None = None
+    max_tokens: int | None = Field(default=None, ge=1)
+
+
 class Step(Contract):
     """One prompt, asked for every chunk; or once, where its input gathers (`${all.…}`).
 
     `input` gives the prompt's variables. `output` is the name under which later steps find the answer (the step's id
-    when left out). `on_error`: `fail` ends the run, `skip` leaves the chunk out, `default` answers with `default`.
+    when left out). Where `when` does not hold the step is not asked, and its answer is null. `on_error`: `fail` ends
+    the run, `skip` leaves the chunk out, `default` answers with `default`.
     """
 
     id: Word
     prompt: Annotated[str, reference("prompt")]
     input: dict[Word, JsonValue] = Field(default_factory=dict)
+    when: When | None = None
     inference: Name = "default"
     params: dict[Label, JsonValue] = Field(default_factory=dict)
     output: Word | None = None
@@ -154,6 +200,7 @@ class Chain(Contract):
     chunking: Chunking = Chunking()
     concurrency: int = Field(default=1, ge=1, le=1024)
     on_error: Literal["fail", "skip"] = "fail"
+    budget: Budget = Budget()
     steps: Many[Step] = Field(min_length=1)
     outputs: Many[Output] = ()
     tags: dict[Label, str] = Field(default_factory=dict)
@@ -167,6 +214,8 @@ class Chain(Contract):
                 raise ValueError(f"steps.{place}.id: '{name}' is taken")
             for key, value in step.input.items():
                 _judge_value(f"steps.{place}.input.{key}", value, known)
+            if step.when is not None:
+                _judge_value(f"steps.{place}.when.value", step.when.value, known)
             known.add(name)
         for place, output in enumerate(self.outputs):
             if output.source is not None and output.source not in known:

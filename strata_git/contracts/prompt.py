@@ -57,13 +57,14 @@ class Message(Contract):
 
 
 class Parameters(Contract):
-    """What every call is made with, where the caller says nothing else."""
+    """What every call is made with, where the caller says nothing else; an answer must fit the JSON Schema `schema`."""
 
     temperature: Annotated[Number, Field(ge=0, le=2)] | None = None
     top_p: Annotated[Number, Field(gt=0, le=1)] | None = None
     max_tokens: int | None = Field(default=None, ge=1)
     stop: Many[Annotated[str, Field(min_length=1)]] = ()
     seed: Annotated[int, Field(ge=0)] | None = None
+    answer: dict[str, JsonValue] | None = Field(default=None, alias="schema")
 
 
 class PromptTest(Contract):
@@ -103,6 +104,11 @@ class PromptBody(Contract):
     model: dict[Label, JsonValue] = Field(default_factory=dict)
     parameters: Parameters = Parameters()
     tests: Many[PromptTest] = ()
+
+    @property
+    def schema_of_answer(self) -> dict[str, JsonValue] | None:
+        """The JSON Schema that answers must fit; None where any text will do."""
+        return self.parameters.answer
 
     @property
     def texts(self) -> tuple[str, ...]:

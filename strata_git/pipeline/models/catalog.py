@@ -1,0 +1,81 @@
+"""From an entry of the section `inference` to a client that can be asked."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from strata_git.contracts.pipeline import Inference, Pipelines
+from strata_git.errors import MissingExtra, StrataError, printable
+from strata_git.pipeline.backoff import Backoff
+from strata_git.pipeline.errors import PipelineError
+from strata_git.pipeline.models.asking import Client
+from strata_git.pipeline.models.client import Respondent
+from strata_git.pipeline.models.limits import Limits
+from strata_git.pipeline.models.memory import Memory
+from strata_git.pipeline.observability.counters import Counters
+from strata_git.pipeline.observability.spans import Spans
+from strata_git.pipeline.secrets.resolve import Source, filled
+from strata_git.pipeline.vocabulary import nearest
+
+
+def open_client(
+    pipelines: Pipelines,
+    name: str,
+    *,
+    root: Path,
+    secrets: Source,
+    environ: Mapping[str, str],
+    memory: Memory | None = None,
+    counters: Counters | None = None,
+    spans: Spans | None = None,
+    retried: Callable[[PipelineError, float], None] = lambda _error, _wait: None,
+) -> Client:
+    """A client for `inference.<name>` of strata.yaml; nothing is asked of the network before it is asked.
+
+    Raises StrataError for a name that is not there, and where a secret cannot be had; MissingExtra for packages.
+    """
+    settings = entry(pipelines, name)
+    retry = settings.retry
+    return Client(
+        respondent=_respondent(name, settings, root, secrets, environ),
+        provider=settings.provider,
+        priced=settings.price_as or settings.model,
+        memory=memory,
+        limits=Limits(settings.requests_per_minute, settings.tokens_per_minute),
+        backoff=Backoff(attempts=retry.attempts, first_s=retry.wait_ms / 1000, retried=retried),
+        counters=counters or Counters(),
+        spans=spans or Spans(),
+        at_once=settings.concurrency,
+    )
+
+
+def entry(pipelines: Pipelines, name: str) -> Inference:
+    """What strata.yaml says of `inference.<name>`. Raises StrataError, naming the nearest, where it says nothing."""
+    if name in pipelines.inference:
+        return pipelines.inference[name]
+    near = nearest(name, tuple(pipelines.inference))
+    known = f"Did you mean '{near}'? " if near else ""
+    raise StrataError(
+        f"strata.yaml has no inference '{printable(name)}'.",
+        hint=f"{known}To try without a network: inference: {{{printable(name)}: {{provider: offline, model: echo}}}}",
+    )
+
+
+def _respondent(name: str, settings: Inference, root: Path, secrets: Source, environ: Mapping[str, str]) -> Respondent:
+    if settings.provider == "offline":
+        from strata_git.pipeline.models.offline import OfflineModel
+
+        return OfflineModel(settings.model)
+    if settings.provider == "recorded":
+        from strata_git.pipeline.models.recorded import RecordedModel
+
+        return RecordedModel(root / settings.model)
+    key = secrets.get(settings.key) if settings.key else None
+    try:
+        from strata_git.pipeline.models.remote import RemoteModel
+
+        return RemoteModel(name, filled(settings, secrets), key, environ)
+    except ImportError:
+        extra = "aws" if settings.provider == "bedrock" else "azure" if key is None else "pipeline"
+        raise MissingExtra(extra, f"inference.{name} ({settings.provider})") from None
