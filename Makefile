@@ -14,13 +14,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 PEERS := .venv-peers/.ready
+CORE := .venv-core/.ready
+# Rooms whose tests must pass where no extra is installed; tests of what an extra brings are left out by name.
+CORE_ROOMS := authoring checks cli contracts doctor repo runs
 # Tests make thousands of small commits; what a power cut would leave is no test's subject, so none waits for the disk.
 HASTE = $(shell command -v eatmydata)
 GATED := strata_git/checks/*,strata_git/contracts/*,strata_git/integrity/*,strata_git/ledger/*
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup peers tools bytecode demo test test-fast test-heavy fuzz lint bench man requirements clean
+.PHONY: help setup peers tools bytecode demo test test-fast test-core test-heavy fuzz lint bench man requirements clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -n 2
@@ -38,11 +41,17 @@ $(PEERS): requirements/peers.txt requirements/bootstrap.txt scripts/setup.sh
 	@PYTHON="$(PYTHON)" scripts/setup.sh .venv-peers requirements/peers.txt
 	@touch $@
 
-# What only the heavy tests need: a newer git, what comes from npm, and a browser.
+$(CORE): pyproject.toml requirements/core.txt requirements/bootstrap.txt scripts/setup.sh
+	@PYTHON="$(PYTHON)" scripts/setup.sh .venv-core requirements/core.txt --editable
+	@touch $@
+
+# What only the heavy tests need: a newer git, what comes from npm, a browser, PostgreSQL, PyTorch.
 tools:
 	@scripts/newer-git.sh
 	@scripts/node-tools.sh
 	@scripts/browser.sh
+	@scripts/postgres.sh
+	@scripts/torch.sh
 
 # Processes that tests start write no bytecode and would compile everything anew.
 bytecode: setup
@@ -69,8 +78,12 @@ test: setup peers lint bytecode
 test-fast: setup
 	$(HASTE) pytest -q -n $(JOBS) $(ARGS)
 
+# The core without any extra, in an environment of its own.
+test-core: $(CORE)
+	$(HASTE) .venv-core/bin/python -m pytest -q -n $(JOBS) -p tests.support.core_alone $(CORE_ROOMS:%=tests/%)
+
 # An empty selection (pytest's exit code 5) is no failure.
-test-heavy: setup peers tools bytecode
+test-heavy: setup peers tools bytecode test-core
 	$(HASTE) pytest -m heavy -n $(JOBS) --dist loadfile --durations=25 || [ $$? -eq 5 ]
 
 # A million inputs for each grammar, guided by coverage; an hour. What is found lies in .fuzz/. ARGS="yaml --seconds 60"
@@ -90,10 +103,11 @@ requirements: setup
 	compile() { uv pip compile --quiet --upgrade --no-config --universal --python-version 3.11 --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-header --no-annotate "$$@"; }; \
 	compile pyproject.toml --extra all --extra dev -o requirements/dev.txt; \
+	compile pyproject.toml requirements/core.in -c requirements/dev.txt -o requirements/core.txt; \
 	compile requirements/peers.in -o requirements/peers.txt; \
 	compile requirements/bootstrap.in -o requirements/bootstrap.txt
 
 clean:
-	rm -rf $(VENV) .venv-peers .tools build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache \
+	rm -rf $(VENV) .venv-peers .venv-core .tools build dist htmlcov .coverage .coverage.* .pytest_cache .mypy_cache .ruff_cache \
 	  .import_linter_cache .hypothesis .fuzz
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -102,6 +102,7 @@ def test_a_second_time_changes_nothing(hermetic: dict[str, str], tmp_path: Path)
     assert files(RepositoryBuilder(target, hermetic)) == before
 
 
+@pytest.mark.extras
 def test_what_the_example_holds_is_made_by_the_product() -> None:
     done = subprocess.run([sys.executable, ROOT / "scripts/example_data.py", "--check"], capture_output=True, text=True)
     assert done.returncode == 0, f"{done.stderr}\nrun: python scripts/example_data.py"

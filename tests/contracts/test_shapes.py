@@ -145,5 +145,6 @@ def test_a_complaint_is_pydantics_own() -> None:
         parse(model, document)
 
 
+@pytest.mark.extras
 def test_the_table_is_up_to_date() -> None:
     assert Path(TARGET).read_text() == rendered(), "run: make man"

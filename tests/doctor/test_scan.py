@@ -34,6 +34,7 @@ def rules(repo: RepositoryBuilder, *words: str) -> dict[str, str]:
     return {row["rule"]: row["message"] for row in found if row["path"] == PLACE}
 
 
+@pytest.mark.extras
 def test_pointers_are_looked_into_only_when_asked_for_bytes(lfs_model: RepositoryBuilder) -> None:
     assert rules(lfs_model, "--at", "HEAD") == {}
     for _ in range(2):  # the second time by what is remembered
