@@ -1,0 +1,1 @@
+"""What predicts: one kind of place a file."""
