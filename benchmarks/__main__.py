@@ -13,12 +13,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import commits, doctor, frameworks, index, integrity, pointers, stages
+from benchmarks import commits, doctor, documents, frameworks, index, integrity, pointers, runs, stages
 from benchmarks.measure import Goal, Outcome, Samples, judged, plain
 from benchmarks.report import table
 from benchmarks.repositories import Place, create
 
-ROWS = ("commit", "growth", "gate", "frameworks", "doctor", "pointers", "hash", "verify", "stages", "bulk", "index")
+ROWS = (
+    "commit", "growth", "gate", "frameworks", "doctor", "pointers", "hash", "verify", "stages", "bulk", "index", "runs",
+    "documents",
+)  # fmt: skip
 STORED = 15_000
 """Files that Git LFS stores, in the row of pointers."""
 
@@ -70,6 +73,9 @@ def measured(base: Path, rows: Sequence[str], scale: Scale, dvc: str | None) -> 
     if "index" in rows:
         samples, peak = index.growing(base / "i", scale.artifacts, rounds, stages.gto_program(), dvc)
         done.append(Row.of(index.told(samples, peak, scale.artifacts), samples, index.GOALS))
+    if "runs" in rows:
+        done.append(Row.of("runs", runs.overhead(base, rounds, quick=quick), runs.GOALS))
+    done += _document_rows(base / "documents", rows, min(rounds, 3), quick=quick)
     if "bulk" in rows:
         files = commits.BULK // 40 if quick else commits.BULK
         done.append(Row.of("bulk", commits.bulk(create(base, "bulk", 2, 2), files, rounds), commits.BULK_GOALS))
@@ -79,6 +85,14 @@ def measured(base: Path, rows: Sequence[str], scale: Scale, dvc: str | None) -> 
     if not {"doctor", "commit", "growth", "gate"}.isdisjoint(rows):
         done += _large_rows(base, rows, scale, dvc)
     return done
+
+
+def _document_rows(base: Path, rows: Sequence[str], rounds: int, *, quick: bool) -> list[Row]:
+    python = documents.peers_python() if "documents" in rows else None
+    if python is None:
+        return []
+    samples = documents.documents(base, rounds, python, megabytes=10 if quick else 100)
+    return [Row.of("documents", samples, documents.GOALS)]
 
 
 def _large_rows(base: Path, rows: Sequence[str], scale: Scale, dvc: str | None) -> list[Row]:

@@ -66,6 +66,8 @@ SETTINGS = {
     ("doctor", "select"): "Rules, or beginnings of their ids: only these are told.",
     ("doctor", "ignore"): "Rules, or beginnings of their ids: these are not told.",
     ("runs", "plugins"): "Plugins that other packages bring, so that experiments may name them.",
+    ("runs", "record_user"): "Whether a run's record names the user, by git's user.name.",
+    ("tracking", "to"): "Where runs are shown beside their records (TFC-0010 section 5).",
     ("commits", "trailers"): "Whether commit messages name the artifacts they touch (TFC-0001 section 10).",
     ("secrets", "allow"): "What looks like a secret and is none: patterns of whole matches, or sha256:HEX of a match.",
 }
@@ -171,6 +173,9 @@ def _settings() -> JsonSchemaValue:
     pipelines = _contract(pipeline.Pipelines)
     top: dict[str, JsonSchemaValue] = {section: {} for section in OPEN} | {"schema": {"const": config.SCHEMA}}
     top |= pipelines["properties"]
+    sections = {section: {"type": "object"} for section in pipelines["properties"]}  # parts, so no more is asked
+    profile = {"type": "object", "properties": sections, "additionalProperties": False}
+    top["profiles"] = {"type": "object", "additionalProperties": profile}
     for path, (_, kind) in KEYS.items():
         said: JsonSchemaValue = {"description": SETTINGS[path]} if path in SETTINGS else {}
         if kind is tuple:
@@ -180,6 +185,8 @@ def _settings() -> JsonSchemaValue:
             said["type"] = {str: "string", bool: "boolean"}[kind]
         if path == ("repository",):
             said["pattern"] = whole("", config.UUID.pattern)
+        if path == ("tracking", "to"):
+            said["enum"] = list(config.TRACKERS)
         place = top
         for section in path[:-1]:
             inner = place.setdefault(section, {"type": "object", "properties": {}, "additionalProperties": False})

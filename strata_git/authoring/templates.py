@@ -23,6 +23,7 @@ SHIPPED = {
     WORKSPACE: "folders, contracts, CI files and callers: what `git strata init` makes",
     MINIMAL: "settings and Git's own files, nothing else",
     "example": "a dataset, experiments, a plugin, a prompt and a chain, to try everything on",
+    "pipeline": "a prompt, a chain, settings for buckets, and what AWS Lambda and AWS Batch need",
 }
 """Names of the templates that come with git-strata, and what each is."""
 FILES, BYTES = 10_000, 256 << 20

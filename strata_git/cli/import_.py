@@ -65,20 +65,24 @@ def dvc(
     metavar="URI",
     help="The store (default: MLFLOW_TRACKING_URI, else the workspace's own).",
 )
+@click.option("--nested", is_flag=True, help="Take the runs that are part of it, too, each as a run of its own.")
 @commit_option
 @format_option
 @click.pass_obj
-def mlflow(session: Session, wanted: str, tracking_uri: str, commit: bool, style: str) -> None:
+def mlflow(session: Session, wanted: str, tracking_uri: str, nested: bool, commit: bool, style: str) -> None:
     """Take a run of MLflow, with parameters, metrics, steps and files; for a registered model its version, too."""
     from strata_git.exchange.from_mlflow import import_mlflow
     from strata_git.runs.mlflow import Place
 
     repo = session.repository()
     local = Place.chosen(session.environ, repo.require_worktree() / ".strata" / "local", "")
-    made = import_mlflow(repo, wanted, tracking_uri or local.uri)
+    made = import_mlflow(repo, wanted, tracking_uri or local.uri, nested=nested)
     facts: Facts = {"reference": made.run.id, "digest": made.run.digest, "files": made.run.files}
     then = [f"git strata model create {made.model} --run {made.run.id}"] if made.model else []
-    _told(session, made.run.path, facts, (), made.run.message, commit, style, then=then)
+    if nested:
+        facts["nested"] = [one.id for one in made.nested]
+    parts = [one.path for one in made.nested]
+    _told(session, made.run.path, facts, (), made.run.message, commit, style, then=then, parts=parts)
 
 
 @command.command()
@@ -150,19 +154,22 @@ def _told(
     *,
     force: bool = False,
     then: Sequence[str] = (),
+    parts: Sequence[str] = (),
 ) -> None:
     from strata_git.authoring.commit import commit_command, commit_paths
 
     repo = session.repository()
     for warning in warnings:
         note(f"warning: {warning}")
-    made = commit_paths(repo, [path], message, force=force) if commit else None
+    made = commit_paths(repo, [path, *parts], message, force=force) if commit else None
     if style == "json":
         out_json({"schema": "strata/imported/v1", **facts, "path": path, "warnings": list(warnings),
                   "commit": made.oid if made else None})  # fmt: skip
         return
     out(f"{facts['reference']}  {facts['digest']}")
     out(f"  {path}, {facts['files']} files")
+    for part in parts:
+        out(f"  {part}, part of it")
     root = repo.require_worktree()
     elsewhere = "" if Path(root).resolve() == session.cwd.resolve() else str(root)
     if made is not None:
@@ -170,6 +177,6 @@ def _told(
     if made is None or then:
         note("next:")
     if made is None:
-        note(f"  {commit_command([path], message, directory=elsewhere, force=force)}")
+        note(f"  {commit_command([path, *parts], message, directory=elsewhere, force=force)}")
     for line in then:
         note(f"  {line}")

@@ -5,13 +5,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 
 import click
 
 from strata_git import __version__
+from strata_git.cli.output import complain, note, speak, traceback_of
 from strata_git.cli.session import Session
 from strata_git.errors import StrataError, printable
 
@@ -25,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "uninstall": ("uninstall", "workspace"),
     "hooks": ("hooks", "workspace"),
     "merge-driver": ("merge_driver", "workspace"),
+    "config": ("config", "workspace"),
     "dataset": ("dataset", "artifacts"),
     "model": ("model", "artifacts"),
     "list": ("list", "artifacts"),
@@ -60,7 +62,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "import": ("import_", "exchange"),
     "evidence": ("evidence", "exchange"),
     "run": ("run", "runs"),
+    "sweep": ("sweep", "runs"),
+    "reproduce": ("reproduce", "runs"),
+    "runs": ("runs", "runs"),
     "plugins": ("plugins", "runs"),
+    "keys": ("keys", "pipelines"),
+    "connect": ("connect", "pipelines"),
+    "process": ("process", "pipelines"),
+    "export": ("export", "pipelines"),
+    "prompt": ("prompt", "pipelines"),
+    "infer": ("infer", "pipelines"),
 }
 
 
@@ -98,31 +109,42 @@ class LazyGroup(click.Group):
 @click.pass_context
 def cli(ctx: click.Context, directory: Path | None) -> None:
     """The Git-native, local-first home of a machine-learning project's whole life."""
+    begin(ctx, directory)
+
+
+def begin(ctx: click.Context, directory: Path | None) -> None:
+    """What every command works from: the environment that was handed in, and the directory that `-C` names."""
     try:
         cwd = Path.cwd() if directory is None else Path.cwd() / directory
     except FileNotFoundError:
         raise StrataError("The current directory is no longer there.", hint="cd into the repository again") from None
     if not cwd.is_dir():
         raise StrataError(f"{printable(str(cwd))} is not a directory.")
-    ctx.obj = Session(environ=dict(os.environ), cwd=cwd)
+    ctx.obj = Session(environ=dict(ctx.obj), cwd=cwd)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code. Nothing but text reaches the user, whatever happens."""
+    return answered(cli, "git strata", arguments, os.environ)
+
+
+def answered(group: click.Group, name: str, arguments: Sequence[str] | None, environ: Mapping[str, str]) -> int:
+    """The exit code of `group` as the program `name`, which works from a snapshot of `environ`."""
+    speak(environ)
     try:
-        answer = cli.main(args=arguments, prog_name="git strata", standalone_mode=False)
+        answer = group.main(args=arguments, prog_name=name, standalone_mode=False, obj=environ)
         sys.stdout.flush()
         return answer if isinstance(answer, int) else 0
     except click.exceptions.Exit as request:
         return request.exit_code
     except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        note("interrupted", "error")
         return 130
     except click.ClickException as error:
-        click.echo(f"git strata: {printable(error.format_message())}", err=True)
+        complain(error.format_message(), exit_code=64)
         return 64
     except StrataError as error:
-        _tell(error)
+        complain(error.message, error.hint, exit_code=error.exit_code)
         return error.exit_code
     except BrokenPipeError:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 - the reader left; nothing more can be said
@@ -131,20 +153,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _bug(error)
 
 
-def _tell(error: StrataError) -> None:
-    click.echo(f"git strata: {printable(error.message)}", err=True)
-    for line in error.hint.splitlines():
-        click.echo(f"  {printable(line)}", err=True)
-
-
 def _bug(error: Exception) -> int:
     import traceback
 
     steps = traceback.extract_tb(error.__traceback__)
     place = f"{Path(steps[-1].filename).name}:{steps[-1].lineno}" if steps else "?"
     told = printable(f"{type(error).__name__}: {error}".splitlines()[0][:300])
-    click.echo(f"git strata: this is a bug of git-strata {__version__}, at {place}: {told}", err=True)
-    click.echo("  STRATA_DEBUG=1 shows where it happened; please report it.", err=True)
+    hint = "STRATA_DEBUG=1 shows where it happened; please report it."
+    complain(f"this is a bug of git-strata {__version__}, at {place}: {told}", hint, exit_code=70, level="critical")
     if os.environ.get("STRATA_DEBUG") == "1":
-        traceback.print_exception(error)
+        click.echo(traceback_of(error), err=True)
     return 70

@@ -263,7 +263,12 @@ SHAPES: dict[tuple[str, str], Shape] = {
             "packages": ("keys", ("text", "label"), ("text", "label"), 0),
             "code": (
                 "record",
-                {"commit": ("text", "object id"), "dirty": ("flag",), "tree": ("text", "object id")},
+                {
+                    "commit": ("text", "object id"),
+                    "dirty": ("flag",),
+                    "tree": ("text", "object id"),
+                    "kept": ("null or", ("text", "object id")),
+                },
                 ("commit", "dirty", "tree"),
                 False,
             ),

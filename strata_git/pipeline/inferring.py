@@ -10,7 +10,7 @@ from strata_git.contracts.pipeline import Inference, Pipelines
 from strata_git.errors import MissingExtra
 from strata_git.pipeline.models.asking import merged
 from strata_git.pipeline.models.catalog import entry, open_client
-from strata_git.pipeline.models.client import Answer, OnText, Question
+from strata_git.pipeline.models.client import Answer, Listener, Question
 from strata_git.pipeline.models.memory import Memory
 from strata_git.pipeline.models.structured import require_schema
 from strata_git.pipeline.observability.counters import Counters
@@ -69,7 +69,7 @@ def infer(
     secrets: Source,
     environ: Mapping[str, str],
     remember: bool = True,
-    on_text: OnText | None = None,
+    on_text: Listener | None = None,
 ) -> Inferred:
     """Ask `inference.<name>` once. Raises InferenceError when no answer can be had, UsageError for values that do not
     fit, StrataError for what strata.yaml does not say, MissingExtra without the extra `pipeline`.

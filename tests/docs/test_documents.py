@@ -29,12 +29,14 @@ DOCUMENTS = [
         "docs/reports.md",
         "docs/federation.md",
         "docs/ci.md",
+        "docs/experiments.md",
+        "docs/deployment.md",
         "docs/performance.md",
     )
 ]
 TEXTS = [*DOCUMENTS, *sorted((ROOT / "tfc").glob("*.md")), ROOT / "templates/workspace/README.md"]
 SAID = re.compile(r"`git strata ([a-z][a-z-]*)")
-LATER = {"retire", "runs", "service"}
+LATER = {"retire", "service"}
 """Commands that a contract names before they exist; told in docs/shortcomings.md."""
 
 

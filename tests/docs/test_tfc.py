@@ -13,7 +13,7 @@ from strata_git import load
 from strata_git.checks.catalog import RULES
 from strata_git.checks.plugins import judge_plugin
 from strata_git.config import SettingsError, load_settings
-from strata_git.contracts import chain, dataset, experiment, model, pipeline, policy, prompt, run, service
+from strata_git.contracts import chain, dataset, experiment, model, pipeline, policy, profiles, prompt, run, service
 from strata_git.contracts.base import ContractError, parse
 from strata_git.contracts.layout import parse_reference
 from strata_git.integrity import checksums
@@ -71,7 +71,7 @@ def refusals(example: Example) -> list[str | None]:
         told = judge_plugin("plugins/majority.py", example.body.encode()).findings
         return ["; ".join(finding.message for finding in told) or None]
     if example.contract == "settings":
-        return [said_by(lambda: load_settings(example.body.encode()))]
+        return [said_by(lambda: read_settings(example.body.encode()))]
     if example.contract == "reference":
         return [said_by(lambda line=line: parse_reference(line)) for line in example.body.splitlines()]
     if example.contract == "event-tag":
@@ -92,6 +92,12 @@ def read_document(example: Example) -> None:
     document = reader(example.body.encode())
     if example.contract != "any":
         parse(MODELS[example.contract], document)
+
+
+def read_settings(data: bytes) -> None:
+    load_settings(data)
+    if found := profiles.complaints(load.load_yaml(data)):
+        raise ContractError(found)
 
 
 def read_tag(name: str) -> None:

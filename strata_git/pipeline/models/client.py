@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from strata_git.canonical import canonical_json
 from strata_git.pipeline.prompts import Message
 
-OnText = Callable[[str], None]
+Listener = Callable[[str], None]
 """Hears an answer piece by piece while it comes."""
 
 
@@ -73,7 +73,7 @@ class Respondent(Protocol):
     def name(self) -> str:
         """Who answers, such as `openai:gpt-4o`; part of every question's digest, so it holds no secret."""
 
-    async def respond(self, question: Question, on_text: OnText | None = None) -> Answer:
+    async def respond(self, question: Question, on_text: Listener | None = None) -> Answer:
         """The answer. Raises InferenceError, `retryable` where asking again may help."""
 
     async def close(self) -> None:
@@ -83,7 +83,7 @@ class Respondent(Protocol):
 class LLMClient(Protocol):
     """What chains and commands ask: `Respondent` with all that goes round a call."""
 
-    async def complete(self, question: Question, on_text: OnText | None = None) -> Answer:
+    async def complete(self, question: Question, on_text: Listener | None = None) -> Answer:
         """The answer, remembered or asked for. Raises InferenceError when it cannot be had."""
 
     async def close(self) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from strata_git.pipeline.documents.tokens import tokenizer
 from strata_git.pipeline.errors import InferenceError
-from strata_git.pipeline.models.client import Answer, OnText, Question
+from strata_git.pipeline.models.client import Answer, Listener, Question
 
 MODELS = ("echo", "digest")
 _DEEPEST = 16
@@ -33,7 +33,7 @@ class OfflineModel:
     def name(self) -> str:
         return f"offline:{self._model}"
 
-    async def respond(self, question: Question, on_text: OnText | None = None) -> Answer:
+    async def respond(self, question: Question, on_text: Listener | None = None) -> Answer:
         asked = "\n".join(one.content for one in question.messages)
         counting = tokenizer()
         data = smallest(question.schema) if question.schema is not None else None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from strata_git.errors import StrataError, printable
 from strata_git.pipeline.errors import InferenceError
-from strata_git.pipeline.models.client import Answer, OnText, Question
+from strata_git.pipeline.models.client import Answer, Listener, Question
 
 ANYBODY = "anybody"
 """Who a recorded question was asked, in its digest."""
@@ -32,7 +32,7 @@ class RecordedModel:
     def name(self) -> str:
         return f"recorded:{self._path.name}"
 
-    async def respond(self, question: Question, on_text: OnText | None = None) -> Answer:
+    async def respond(self, question: Question, on_text: Listener | None = None) -> Answer:
         answer = self._answers.get(question.digest(ANYBODY))
         if answer is None:
             raise InferenceError(

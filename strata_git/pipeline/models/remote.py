@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from strata_git.contracts.pipeline import Inference
 from strata_git.pipeline.errors import InferenceError
-from strata_git.pipeline.models.client import Answer, OnText, Question
+from strata_git.pipeline.models.client import Answer, Listener, Question
 from strata_git.pipeline.models.failures import FILTERED, translated
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ class RemoteModel:
         endpoint = self._settings.endpoint
         return f"{self._name}@{endpoint}" if endpoint and self._settings.provider == "openai" else self._name
 
-    async def respond(self, question: Question, on_text: OnText | None = None) -> Answer:
+    async def respond(self, question: Question, on_text: Listener | None = None) -> Answer:
         from pydantic_ai import direct
 
         messages = _messages(question)
