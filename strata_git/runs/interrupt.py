@@ -39,6 +39,28 @@ def signals_as_interruption() -> Iterator[Callable[[], None]]:
             signal.signal(number, handler)
 
 
+@contextlib.contextmanager
+def held() -> Iterator[None]:
+    """Requests to stop wait until the block is left: whatever it starts is known by then, and can be ended.
+
+    Outside the main thread nothing changes; nobody is interrupted there.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = {number: handler for number in _ASKS if callable(handler := signal.getsignal(number))}
+    for number in before:
+        signal.signal(number, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for asked in came[:1]:
+        before[signal.Signals(asked)](asked, None)
+
+
 def _raise(number: int, _frame: FrameType | None) -> None:
     raise Interrupted(signal.Signals(number).name)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from strata_git.config import Settings
 from strata_git.errors import StrataError, UsageError
 from strata_git.load import dump_yaml
 from strata_git.runs.execute import RunOutcome
+from strata_git.runs.interrupt import held
 from strata_git.runs.plugins.command import CommandPlugin
 from strata_git.runs.plugins.command_metrics import Measured
 from strata_git.runs.plugins.command_params import MetricsSaid
@@ -340,3 +342,15 @@ def test_what_replaces_a_placeholder_is_never_looked_at_again(text: str, value: 
 
 def test_marks_are_found_in_environments() -> None:
     assert marked("no such mark") == []
+
+
+def test_a_request_that_comes_while_a_process_is_started_waits_for_it() -> None:
+    heard: list[int] = []
+    before = signal.signal(signal.SIGTERM, lambda number, _: heard.append(number))
+    try:
+        with held():
+            os.kill(os.getpid(), signal.SIGTERM)
+            assert heard == []
+        assert heard == [signal.SIGTERM]
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from strata_git.errors import StrataError, printable
+from strata_git.runs.interrupt import held
 from strata_git.runs.plugins.command_watch import DONE, VARIABLE, end_marked
 
 Tell = Callable[[str, Sequence[str]], None]
@@ -63,10 +64,12 @@ def run_command(
     (SIGTERM for anything else), then SIGKILL after `grace` seconds, or at once when a second one comes. No process
     of the program's is there when this function is left. Raises StrataError when it cannot be started.
     """
-    with guarded(env) as (mark, marked_env):
+    with guarded(env) as (mark, marked_env), contextlib.ExitStack() as starting:
+        starting.enter_context(held())
         process = _started(argv, cwd, marked_env)
         voice = _Voice(process, tell)
         try:
+            starting.close()
             timed_out = not _ended(process, voice, timeout)
             if timed_out:
                 _stop(process, voice, signal.SIGTERM, grace)
@@ -87,33 +90,41 @@ def guarded(env: Mapping[str, str]) -> Iterator[tuple[str, dict[str, str]]]:
 
     mark = token_hex(16)
     reading, writing = os.pipe()
-    watch = Path(__file__).with_name("command_watch.py")
-    try:
-        watcher = subprocess.Popen(
-            [sys.executable, "-I", "-S", str(watch), str(reading), mark],
-            env={name: env[name] for name in _LOADER if name in env},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            pass_fds=(reading,),
-            cwd="/",
-            start_new_session=True,
-        )
-    except OSError as error:
-        os.close(writing)
-        raise StrataError(f"No process could be started: {error.strerror}.") from None
-    finally:
-        os.close(reading)
-    try:
-        yield mark, {**env, VARIABLE: mark}
-    finally:
+    with contextlib.ExitStack() as starting:
+        starting.enter_context(held())
         try:
-            end_marked(mark)
-            with contextlib.suppress(OSError):
-                os.write(writing, DONE)
-        finally:  # interrupted even here: what is left is the watcher's to end
+            watcher = _watcher(reading, mark, env)
+        except OSError as error:
             os.close(writing)
-            watcher.wait()
+            raise StrataError(f"No process could be started: {error.strerror}.") from None
+        finally:
+            os.close(reading)
+        try:
+            starting.close()
+            yield mark, {**env, VARIABLE: mark}
+        finally:
+            try:
+                end_marked(mark)
+                with contextlib.suppress(OSError):
+                    os.write(writing, DONE)
+            finally:  # interrupted even here: what is left is the watcher's to end
+                os.close(writing)
+                watcher.wait()
+
+
+def _watcher(reading: int, mark: str, env: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """The small process that ends the program when this one is no longer there."""
+    watch = Path(__file__).with_name("command_watch.py")
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", str(watch), str(reading), mark],
+        env={name: env[name] for name in _LOADER if name in env},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        pass_fds=(reading,),
+        cwd="/",
+        start_new_session=True,
+    )
 
 
 class _Voice:
