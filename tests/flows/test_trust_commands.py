@@ -13,6 +13,8 @@ from tests.support.fixtures import Builder
 from tests.support.keys import Keys
 from tests.support.process import Completed, run
 
+pytestmark = pytest.mark.heavy
+
 POLICY = ".strata/trust/policy.yaml"
 
 

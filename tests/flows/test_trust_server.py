@@ -8,6 +8,8 @@ from tests.flows.server import EVERYTHING, HEAD, Server, guarded
 from tests.ledger.court import TRUST, Court, ladder, rule
 from tests.support.builder import create
 
+pytestmark = pytest.mark.heavy
+
 STRICT = [rule("experimental", "staging", "alice", "bob"), rule("staging", "production", "alice")]
 
 
