@@ -28,8 +28,11 @@ _THREADS = (
     "NUMEXPR_NUM_THREADS", "NUMEXPR_MAX_THREADS", "RAYON_NUM_THREADS", "POLARS_MAX_THREADS", "LOKY_MAX_CPU_COUNT",
 )  # fmt: skip
 _DEVICES = ("CUDA_VISIBLE_DEVICES", "HIP_VISIBLE_DEVICES", "ROCR_VISIBLE_DEVICES")
-_AGAIN = 30.0
-"""Seconds after which work that swallowed its end is told once more."""
+_AGAIN = 1.0
+"""Seconds after which work that swallowed its end is told once more: what is raised while Python tidies something away
+(a weak reference, a `__del__`) reaches nobody."""
+_PATIENCE = 30.0
+"""Seconds that whoever has heard it gets, to end what was started."""
 
 
 class TimeUp(BaseException):
@@ -97,6 +100,13 @@ def ended_by(resources: Mapping[str, Any], error: BaseException) -> str | None:
     if isinstance(error, MemoryError) and (limit := resources.get("memory_mb")) is not None:
         return f"MemoryError: no more than {limit} MB may be allocated (resources.memory_mb)"
     return None
+
+
+def heard() -> None:
+    """Say that the end was heard, and takes a while: until then nobody is told again."""
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main and signal.getsignal(signal.SIGALRM) is _time_is_up:
+        signal.setitimer(signal.ITIMER_REAL, _PATIENCE, _AGAIN)
 
 
 @contextlib.contextmanager

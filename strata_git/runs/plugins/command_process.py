@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO
 
 from strata_git.errors import StrataError, printable
+from strata_git.runs import limits
 from strata_git.runs.interrupt import held
 from strata_git.runs.plugins.command_watch import DONE, VARIABLE, end_marked
 
@@ -74,6 +75,7 @@ def run_command(
             if timed_out:
                 _stop(process, voice, signal.SIGTERM, grace)
         except BaseException as reason:
+            limits.heard()
             with contextlib.suppress(BaseException):  # a second request to stop: no more patience
                 _stop(process, voice, _signal_of(reason), grace)
             raise
