@@ -14,11 +14,11 @@ from strata_git.contracts.layout import Artifact
 from strata_git.errors import StrataError
 from strata_git.integrity.policy import key_of
 from strata_git.integrity.signer import foremost
-from strata_git.ledger.approval import LONGEST, Approval, ApprovalRecord, Wanted, fitting, header, reference, unfit
+from strata_git.ledger.approval import LONGEST, Approval, ApprovalRecord, Wanted, fitting, reference, unfit
 from strata_git.ledger.events import Ledger, read_approval, read_ledger
 from strata_git.ledger.gate import judge_move
 from strata_git.ledger.governed import writing_keys
-from strata_git.ledger.record import format_message, format_tag, parse_tag
+from strata_git.ledger.record import format_message, format_tag, header, parse_tag
 from strata_git.ledger.signing import Verifier, committer, signer_for
 from strata_git.ledger.writing import Author, signed_tag
 from strata_git.repo.command import Repository

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from strata_git.cli.output import format_option, note, out, out_json
-from strata_git.cli.pipelines import configured, secrets_of, settings_options
+from strata_git.cli.pipelines import configured, secrets_of, settings_options, variable
 from strata_git.cli.session import Session
 from strata_git.errors import UsageError, printable
 
@@ -73,10 +73,8 @@ def command(
 def _values(session: Session, prompt: Prompt, file: str | None, given: tuple[str, ...]) -> Mapping[str, object]:
     values: dict[str, object] = {}
     for text in given:
-        variable, found, value = text.partition("=")
-        if not found or not variable:
-            raise UsageError(f"--var {printable(text)} is not NAME=TEXT.", hint="For example --var language=German")
-        values[variable] = value
+        name, value = variable(text, "--var")
+        values[name] = value
     if file is not None:
         open_ones = [one.name for one in prompt.body.variables if one.default is None and one.name not in values]
         if len(open_ones) != 1:

@@ -23,7 +23,7 @@ def command() -> None:
 @click.pass_obj
 def create(session: Session, name: str, run_id: str, description: str, licence: str, commit: bool, style: str) -> None:
     """Make the next version of model NAME from the model that a run made."""
-    from strata_git.authoring.commit import commit_command, commit_paths
+    from strata_git.authoring.commit import commit_paths
     from strata_git.authoring.model import create_model
 
     repo = session.repository()
@@ -48,9 +48,7 @@ def create(session: Session, name: str, run_id: str, description: str, licence: 
     if commit:
         note(f"committed {commit_paths(repo, [made.artifact.path], made.message).oid}")
         return
-    root = repo.require_worktree()
-    elsewhere = "" if root.resolve() == session.cwd.resolve() else str(root)
     note("next:")
-    note(f"  {commit_command([made.artifact.path], made.message, directory=elsewhere)}")
+    note(f"  {session.commit_command([made.artifact.path], made.message)}")
     note(f"  git strata sign {made.artifact.path}")
     note(f"  git strata promote {made.artifact.short}")

@@ -11,7 +11,7 @@ import click
 
 from strata_git.cli.output import least_level, note, speak_as, speaks_json
 from strata_git.cli.session import Session
-from strata_git.errors import StrataError
+from strata_git.errors import StrataError, UsageError, printable
 
 if TYPE_CHECKING:
     from strata_git.pipeline.observability.spans import Spans
@@ -29,6 +29,14 @@ _profile = click.option("--profile", metavar="NAME", help="The profile of settin
 def settings_options(command: F) -> F:
     """`--set A.B=C` (as `overrides`) and `--profile NAME`."""
     return _set(_profile(command))
+
+
+def variable(text: str, option: str) -> tuple[str, str]:
+    """NAME=VALUE of a prompt's variable, the value word for word. Raises UsageError."""
+    name, found, value = text.partition("=")
+    if not found or not name:
+        raise UsageError(f"{option} {printable(text)} is not NAME=VALUE.", hint=f"For example {option} text=Hello")
+    return name, value
 
 
 def workspace(session: Session) -> Path:

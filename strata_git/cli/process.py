@@ -10,10 +10,9 @@ import click
 
 from strata_git.cli.output import format_option, note, out, out_json, table
 from strata_git.cli.pipelines import configured, followed, settings_options
-from strata_git.cli.run import EXIT, tell_tracking, watched
+from strata_git.cli.run import EXIT, tell_tracking, tracking_option, watched
 from strata_git.cli.session import Session
-from strata_git.config import TRACKERS
-from strata_git.errors import UsageError, printable
+from strata_git.errors import printable
 
 if TYPE_CHECKING:
     from strata_git.runs.execute import RunOutcome
@@ -32,11 +31,7 @@ _SHOWN = 20
 @click.option("--jobs", type=click.IntRange(1, 256), help="Documents read at a time (default: a processor each).")
 @click.option("--strict", is_flag=True, help="Exit with 2 when a document was left out.")
 @click.option("--tag", "tags", metavar="NAME=TEXT", multiple=True, help="Label the run.")
-@click.option(
-    "--tracking",
-    type=click.Choice(TRACKERS),
-    help="Where the run is shown beside its record (default: strata.yaml, else MLflow where it is installed).",
-)
+@tracking_option
 @click.option("--commit", is_flag=True, help="Commit what was made (hooks run).")
 @settings_options
 @format_option
@@ -82,7 +77,7 @@ def _spec(session: Session, asked: Mapping[str, Any]) -> RunSpec:
     from strata_git.contracts.layout import NAME
     from strata_git.pipeline.documents.ocr.engines import engine
     from strata_git.pipeline.sources.catalog import named
-    from strata_git.runs.spec import RunSpec
+    from strata_git.runs.spec import RunSpec, pair
     from strata_git.runs.system import cpu_facts
 
     name = asked["connector"]
@@ -101,16 +96,9 @@ def _spec(session: Session, asked: Mapping[str, Any]) -> RunSpec:
         **({"settings": list(asked["overrides"])} if asked["overrides"] else {}),
         **({"profile": asked["profile"]} if asked["profile"] else {}),
     }
-    tags = dict(_pair(text) for text in asked["tags"])
+    tags = dict(pair(text, "--tag") for text in asked["tags"])
     experiment = f"process-{name}"
     return RunSpec(experiment if NAME.fullmatch(experiment) else "process", "process", params=params, tags=tags)
-
-
-def _pair(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not equals or not name:
-        raise UsageError(f"--tag {printable(text)} is not NAME=TEXT.")
-    return name, value
 
 
 def _report(session: Session, outcome: RunOutcome) -> dict[str, Any] | None:
@@ -156,14 +144,12 @@ def _show(outcome: RunOutcome, report: Mapping[str, Any] | None, told: Mapping[s
 
 
 def _settle(session: Session, outcome: RunOutcome, paths: list[str], *, commit: bool) -> None:
-    from strata_git.authoring.commit import commit_command, commit_paths
+    from strata_git.authoring.commit import commit_paths
 
     repo = session.repository()
     message = f"Process documents: {outcome.id}"
     if commit:
         note(f"committed {commit_paths(repo, paths, message).oid}")
         return
-    root = repo.require_worktree()
-    elsewhere = "" if root.resolve() == session.cwd.resolve() else str(root)
     note("next:")
-    note(f"  {commit_command(paths, message, directory=elsewhere)}")
+    note(f"  {session.commit_command(paths, message)}")

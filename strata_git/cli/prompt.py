@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import click
 
 from strata_git.cli.output import format_option, note, out, out_json, table
-from strata_git.cli.pipelines import configured, secrets_of, settings_options
+from strata_git.cli.pipelines import configured, secrets_of, settings_options, variable
 from strata_git.cli.session import Session
 from strata_git.errors import UsageError, printable
 
@@ -52,7 +52,8 @@ def register(session: Session, file: str, name: str, description: str, licence: 
     elif commit:
         note(f"committed {commit_paths(repo, [made.artifact.path], made.message).oid}")
     else:
-        _next(session, made)
+        note("next:")
+        note(f"  {session.commit_command([made.artifact.path], made.message)}")
 
 
 @command.command()
@@ -66,10 +67,10 @@ def render(session: Session, reference: str, given: tuple[str, ...], files: tupl
     from strata_git.pipeline.prompts import open_prompt, rendered
 
     prompt = open_prompt(session.repository(), reference)
-    values = dict(_pair(text, "--set") for text in given)
+    values = dict(variable(text, "--set") for text in given)
     for text in files:
-        variable, path = _pair(text, "--from")
-        values[variable] = _text(session, path)
+        name, path = variable(text, "--from")
+        values[name] = _text(session, path)
     messages = rendered(prompt.body, values)
     if style == "json":
         plain = [{"role": one.role, "content": one.content} for one in messages]
@@ -116,22 +117,6 @@ def _text(session: Session, path: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
         raise UsageError(f"{printable(path)} could not be read: {reason}.") from None
-
-
-def _pair(text: str, option: str) -> tuple[str, str]:
-    name, found, value = text.partition("=")
-    if not found or not name:
-        raise UsageError(f"{option} {printable(text)} is not VARIABLE=VALUE.", hint=f"For example {option} text=Hello")
-    return name, value
-
-
-def _next(session: Session, made: RegisteredPrompt) -> None:
-    from strata_git.authoring.commit import commit_command
-
-    root = session.repository().require_worktree()
-    elsewhere = "" if root.resolve() == session.cwd.resolve() else str(root)
-    note("next:")
-    note(f"  {commit_command([made.artifact.path], made.message, directory=elsewhere)}")
 
 
 def _plain(made: RegisteredPrompt) -> dict[str, object]:

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from strata_git.runs.execute import RunOutcome
     from strata_git.runs.spec import RunSpec
 
+tracking_option = click.option(
+    "--tracking",
+    type=click.Choice(TRACKERS),
+    help="Where runs are shown beside their records (default: strata.yaml, else MLflow where it is installed).",
+)
 EXIT = {"succeeded": 0, "failed": 3, "interrupted": 130}
 
 
@@ -30,11 +35,7 @@ EXIT = {"succeeded": 0, "failed": 3, "interrupted": 130}
 @click.option("--chain", metavar="FILE", help="A chain of prompts over documents, in place of an experiment.")
 @click.option("--set", "overrides", metavar="A.B=C", multiple=True, help="Change one value of the experiment.")
 @click.option("--tag", "tags", metavar="NAME=TEXT", multiple=True, help="Label the run.")
-@click.option(
-    "--tracking",
-    type=click.Choice(TRACKERS),
-    help="Where the run is shown beside its record (default: strata.yaml, else MLflow where it is installed).",
-)
+@tracking_option
 @click.option("--if-changed", is_flag=True, help="Compute nothing where an earlier run is what this one would be.")
 @click.option("--resume", metavar="RUN", help="Take up what RUN, which did not succeed, left unfinished.")
 @click.option("--dry-run", is_flag=True, help="With --chain: tell what would be asked and what it may cost.")
@@ -208,7 +209,7 @@ def tell_tracking(outcome: RunOutcome) -> None:
 
 def _settle(session: Session, outcome: RunOutcome, spec: RunSpec, *, commit: bool) -> None:
     """Commit the record, or say how; then what a model is made with."""
-    from strata_git.authoring.commit import commit_command, commit_paths
+    from strata_git.authoring.commit import commit_paths
 
     repo = session.repository()
     message = f"Run {spec.experiment}: {outcome.id}"
@@ -216,10 +217,8 @@ def _settle(session: Session, outcome: RunOutcome, spec: RunSpec, *, commit: boo
         note(f"committed {commit_paths(repo, [outcome.path], message).oid}")
         note("next:")
     else:
-        root = repo.require_worktree()
-        elsewhere = "" if root.resolve() == session.cwd.resolve() else str(root)
         note("next:")
-        note(f"  {commit_command([outcome.path], message, directory=elsewhere)}")
+        note(f"  {session.commit_command([outcome.path], message)}")
     if outcome.model is not None:
         note(f"  git strata model create {spec.experiment.replace('_', '-')} --run {outcome.id}")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -37,6 +37,14 @@ class Session:
 
             self._repository = Repository.discover(self.cwd, self.environ)
         return self._repository
+
+    def commit_command(self, paths: Collection[str], message: str) -> str:
+        """What commits `paths`, to be said from the directory we are in."""
+        from strata_git.authoring.commit import commit_command
+
+        root = self.repository().require_worktree()
+        elsewhere = "" if root.resolve() == self.cwd.resolve() else str(root)
+        return commit_command(paths, message, directory=elsewhere)
 
     def mask(self) -> Mask:
         """What must not be shown: secrets of the environment, and what is resolved. All output passes it from now."""

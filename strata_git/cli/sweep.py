@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from strata_git.cli.output import format_option, note, out, out_json, table
-from strata_git.cli.run import EXIT, tell_tracking, watched
+from strata_git.cli.run import EXIT, tell_tracking, tracking_option, watched
 from strata_git.cli.session import Session
-from strata_git.config import TRACKERS
 from strata_git.errors import StrataError, UsageError, printable
 
 if TYPE_CHECKING:
@@ -50,11 +49,7 @@ _WIDEST = 24
 @click.option("--fail-fast", is_flag=True, help="Stop at the first trial that fails.")
 @click.option("--set", "overrides", metavar="A.B=C", multiple=True, help="Change one value of the experiment.")
 @click.option("--tag", "tags", metavar="NAME=TEXT", multiple=True, help="Label the runs.")
-@click.option(
-    "--tracking",
-    type=click.Choice(TRACKERS),
-    help="Where the runs are shown beside their records (default: strata.yaml, else MLflow where it is installed).",
-)
+@tracking_option
 @click.option("--commit", is_flag=True, help="Commit the records (hooks run).")
 @format_option
 @click.pass_obj
@@ -209,7 +204,7 @@ def _plot(session: Session, measured: Sequence[Mapping[str, Any]], metric: str) 
 
 def _settle(session: Session, outcome: RunOutcome, spec: RunSpec, how: How, *, commit: bool) -> None:
     """Commit the records, or say how; then what can be done with the best."""
-    from strata_git.authoring.commit import commit_command, commit_paths
+    from strata_git.authoring.commit import commit_paths
 
     repo = session.repository()
     paths = [outcome.path, *(f"runs/{run}" for run in how.recorded)]
@@ -218,11 +213,9 @@ def _settle(session: Session, outcome: RunOutcome, spec: RunSpec, how: How, *, c
         note(f"committed {commit_paths(repo, paths, message).oid}")
         note("next:")
     else:
-        root = repo.require_worktree()
-        elsewhere = "" if root.resolve() == session.cwd.resolve() else str(root)
         note("next:")
         shown = paths if len(paths) <= _SHOWN else ["runs"]
-        note(f"  {commit_command(shown, message, directory=elsewhere)}")
+        note(f"  {session.commit_command(shown, message)}")
     if outcome.status != "succeeded" and (repo.require_worktree() / outcome.path / "artifacts/journal.jsonl").is_file():
         note(f"  git strata sweep --resume {outcome.id}")
     elif outcome.status == "succeeded" and how.records == "best":

@@ -8,7 +8,7 @@ from pydantic import Field, JsonValue
 
 from strata_git.contracts.base import Contract, Label, Text
 from strata_git.contracts.chain import Patterns
-from strata_git.contracts.keys import Address, KeyName, Staging
+from strata_git.contracts.keys import Address, Bucket, KeyName, Staging
 
 
 class LocalConnector(Contract):
@@ -20,18 +20,10 @@ class LocalConnector(Contract):
     exclude: Patterns = ()
 
 
-class S3Connector(Contract):
+class S3Connector(Bucket):
     """Objects of a bucket."""
 
     type: Literal["s3"]
-    bucket: Label
-    prefix: str = ""
-    region: Label | None = None
-    endpoint: Label | None = None
-    kms_key: Label | None = None
-    key: KeyName | None = None
-    secret: KeyName | None = None
-    token: KeyName | None = None
     anonymous: bool = False
     include: Patterns = ("**/*",)
     exclude: Patterns = ()

@@ -91,3 +91,16 @@ class AwsKey(Contract):
 
 
 Key = Annotated[EnvironmentKey | DotenvKey | AzureKey | AwsKey, Field(discriminator="source")]
+
+
+class Bucket(Contract):
+    """A bucket of S3's protocol, and who asks it; without `key` and `secret` the SDK finds credentials by itself."""
+
+    bucket: Label
+    prefix: str = ""
+    region: Label | None = None
+    endpoint: Label | None = None
+    kms_key: Label | None = None
+    key: KeyName | None = None
+    secret: KeyName | None = None
+    token: KeyName | None = None

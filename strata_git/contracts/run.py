@@ -27,7 +27,6 @@ from strata_git.contracts.base import (
 from strata_git.errors import printable
 
 SCHEMA = "strata/run/v1"
-SYSTEM_SCHEMA = "strata/system/v1"
 
 _LOGIN = re.compile(r"://[^/\s:@]*:[^/\s@]+@")
 

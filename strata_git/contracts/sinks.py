@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from strata_git.contracts.base import Contract, Label, Many, Text
-from strata_git.contracts.keys import Address, KeyName, Staging
+from strata_git.contracts.keys import Address, Bucket, KeyName, Staging
 
 
 class _Rows(Contract):
@@ -30,18 +30,10 @@ class FileSink(_Rows):
     path: Text
 
 
-class S3Sink(_Rows):
+class S3Sink(Bucket, _Rows):
     """Objects of a bucket, `<prefix>/<run id>/`."""
 
     type: Literal["s3"]
-    bucket: Label
-    prefix: str = ""
-    region: Label | None = None
-    endpoint: Label | None = None
-    kms_key: Label | None = None
-    key: KeyName | None = None
-    secret: KeyName | None = None
-    token: KeyName | None = None
 
 
 class ExcelSink(Contract):

@@ -7,7 +7,6 @@ there. After the move these are other events. Nothing else that happens to the m
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,10 +25,11 @@ from strata_git.ledger.record import (
     RecordError,
     check_fields,
     like,
+    misplaced_object,
     or_none,
     parse_canonical,
+    place_of,
 )  # fmt: skip
-from strata_git.load import canonical_json
 
 if TYPE_CHECKING:
     from strata_git.ledger.event import Event
@@ -39,9 +39,7 @@ APPROVALS = "refs/strata/approvals/"
 """`APPROVALS + <model>/<version>/<stage>/<id>` holds the tag object of an approval."""
 LONGEST = 366
 """Most days for which an approval is in force; one that says more is none, or it could be dated back for ever."""
-_HEADER = "refs/strata/"
 _STAGE = re.compile("|".join(STAGES))
-_ID = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,26 +137,20 @@ def parse_approval(text: str) -> ApprovalRecord:
 
 def reference(record: ApprovalRecord, approver: str) -> str:
     """Where an approval belongs; `approver` is whatever tells two of them apart who approve the same at once."""
-    told = canonical_json(record.as_json()) + b"\n" + approver.encode()
-    place = f"{record.model}/{record.version}/{record.target}"
-    return f"{APPROVALS}{place}/{hashlib.sha256(told).hexdigest()[:16]}"
-
-
-def header(ref: str) -> str:
-    """The name inside the tag object of the approval at `ref`."""
-    return ref.removeprefix(_HEADER)
+    return place_of(APPROVALS, (record.model, record.version, record.target), record.as_json(), approver)
 
 
 def misplaced(ref: str, tag: str, target: str, record: ApprovalRecord) -> str:
     """Why reference name, tag header and record do not belong together; `""` where they do."""
-    parts = ref.removeprefix(APPROVALS).split("/")
-    if len(parts) != 4 or not _ID.fullmatch(parts[3]):
-        return "its name is not that of an approval"
-    if tag != header(ref):
-        return f"the tag object under this name is that of {tag}"
-    if tuple(parts[:3]) != (record.model, record.version, record.target):
-        return "name and record differ"
-    return "" if target == record.commit else "it is a tag of another commit than it names"
+    return misplaced_object(
+        ref,
+        tag,
+        target,
+        prefix=APPROVALS,
+        parts=(record.model, record.version, record.target),
+        commit=record.commit,
+        what="an approval",
+    )
 
 
 def unfit(approval: Approval, wanted: Wanted, when: int) -> str:

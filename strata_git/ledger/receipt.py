@@ -6,7 +6,6 @@ that content alone, whatever else goes by the run's name. It names the repositor
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,11 +23,12 @@ from strata_git.ledger.record import (
     TagObject,
     check_fields,
     like,
+    misplaced_object,
     parse_canonical,
+    place_of,
     split_message,
 )  # fmt: skip
 from strata_git.ledger.statement import STATEMENT
-from strata_git.load import canonical_json
 
 SCHEMA = "strata/receipt/v1"
 PREDICATE = "git-strata:reproduction/v1"
@@ -37,8 +37,6 @@ RECEIPTS = "refs/strata/receipts/"
 IDENTICAL, WITHIN, DIFFERS = "identical", "within tolerance", "differs"
 OWN, GIVEN = "declared", "given"
 """Whose tolerances decided: those that the run declared, or others."""
-_HEADER = "refs/strata/"
-_ID = re.compile(r"[0-9a-f]{16}")
 _WORD = re.compile(r"[^\0-\x1f\x7f]{1,200}")
 _LISTS = ("metrics", "artifacts", "inputs", "code", "environment")
 
@@ -133,25 +131,14 @@ def parse_receipt(text: str) -> ReceiptRecord:
 
 def reference(record: ReceiptRecord, signer: str) -> str:
     """Where a receipt belongs; `signer` is whatever tells two of them apart that say the same at once."""
-    told = canonical_json(record.as_json()) + b"\n" + signer.encode()
-    return f"{RECEIPTS}{record.run}/{hashlib.sha256(told).hexdigest()[:16]}"
-
-
-def header(ref: str) -> str:
-    """The name inside the tag object of the receipt at `ref`."""
-    return ref.removeprefix(_HEADER)
+    return place_of(RECEIPTS, (record.run,), record.as_json(), signer)
 
 
 def misplaced(ref: str, tag: str, target: str, record: ReceiptRecord) -> str:
     """Why reference name, tag header and record do not belong together; `""` where they do."""
-    parts = ref.removeprefix(RECEIPTS).split("/")
-    if len(parts) != 2 or not _ID.fullmatch(parts[1]):
-        return "its name is not that of a receipt"
-    if tag != header(ref):
-        return f"the tag object under this name is that of {tag}"
-    if parts[0] != record.run:
-        return "name and record differ"
-    return "" if target == record.commit else "it is a tag of another commit than it names"
+    return misplaced_object(
+        ref, tag, target, prefix=RECEIPTS, parts=(record.run,), commit=record.commit, what="a receipt"
+    )
 
 
 def unfit(receipt: Receipt, *, run: str, digest: str, repo: str, when: int) -> str:

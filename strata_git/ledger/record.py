@@ -6,9 +6,10 @@ read leniently: whatever could be read in two ways is refused.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -104,6 +105,40 @@ class TagObject:
     message: bytes
     payload: bytes
     signature: bytes
+
+
+STRATA = "refs/strata/"
+"""Below it stand tag objects that are no tags of git: approvals, receipts."""
+_PLACE_ID = re.compile(r"[0-9a-f]{16}")
+
+
+def header(ref: str) -> str:
+    """The name inside the tag object of the reference `ref` below `STRATA`."""
+    return ref.removeprefix(STRATA)
+
+
+def place_of(prefix: str, parts: Sequence[str], told: object, signer: str) -> str:
+    """Where below `prefix` a tag object belongs that says `told`; `signer` is whatever tells two apart that say the
+    same at once."""
+    data = canonical_json(told) + b"\n" + signer.encode()
+    return f"{prefix}{'/'.join(parts)}/{hashlib.sha256(data).hexdigest()[:16]}"
+
+
+def misplaced_object(
+    ref: str, tag: str, target: str, *, prefix: str, parts: Sequence[str], commit: str, what: str
+) -> str:
+    """Why the name `ref`, the header `tag` and the record of a tag object do not belong together; `""` where they do.
+
+    `parts` and `commit` are what its record says, `target` what the object is a tag of, `what` it should be one of.
+    """
+    *found, number = ref.removeprefix(prefix).split("/")
+    if len(found) != len(parts) or not _PLACE_ID.fullmatch(number):
+        return f"its name is not that of {what}"
+    if tag != header(ref):
+        return f"the tag object under this name is that of {tag}"
+    if found != list(parts):
+        return "name and record differ"
+    return "" if target == commit else "it is a tag of another commit than it names"
 
 
 def parse_tag(data: bytes) -> TagObject:

@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from strata_git import __version__
 from strata_git.config import Settings
 from strata_git.errors import StrataError
-from strata_git.ledger.receipt import GIVEN, OWN, Receipt, ReceiptRecord, header, read_receipt, reference
-from strata_git.ledger.record import RECORD_LIMIT, format_message, format_tag, parse_tag
+from strata_git.ledger.receipt import GIVEN, OWN, Receipt, ReceiptRecord, read_receipt, reference
+from strata_git.ledger.record import RECORD_LIMIT, format_message, format_tag, header, parse_tag
 from strata_git.load import canonical_json
 from strata_git.repo.command import Repository
 from strata_git.repo.refs import RefConflict, Transaction

@@ -60,10 +60,9 @@ def load_spec(data: bytes, *, file: str, overrides: Iterable[str] = (), tags: It
         if key != "plugin":
             value.setdefault(key, default)
     for override in overrides:
-        _override(value, override)
+        change(value, override)
     for tag in tags:
-        name, text = _pair(tag, "--tag")
-        _section(value, "tags", f"--tag {tag}")[name] = text
+        label(value, tag)
     return _validated(document, file)
 
 
@@ -96,32 +95,45 @@ def flattened(spec: RunSpec) -> dict[str, object]:
     return flat
 
 
-def _override(value: dict[str, Any], text: str) -> None:
+def change(value: dict[str, Any], text: str) -> None:
+    """Apply an override `a.b=c` to a document; numbers name places in lists that are there. Raises UsageError."""
     from strata_git.load import Unloadable, load_yaml
 
-    path, scalar = _pair(text, "--set")
-    *above, last = path.split(".")
-    place = value
-    for key in above:
-        place = _section(place, key, f"--set {text}")
+    path, scalar = pair(text, "--set")
     try:
-        place[last] = load_yaml(scalar.encode(errors="surrogateescape") or b"''").value
+        said = load_yaml(scalar.encode(errors="surrogateescape") or b"''").value
     except Unloadable as error:
         raise UsageError(f"--set {printable(text)}: {error.message}", hint="Put text in quotes.") from None
+    *above, last = path.split(".")
+    place: Any = value
+    for key in above:
+        place = place.setdefault(key, {}) if isinstance(place, dict) else place[_index(place, key, text)]
+        if not isinstance(place, dict | list):
+            raise UsageError(f"--set {printable(text)}: '{printable(key)}' is a value, not a section.")
+    place[last if isinstance(place, dict) else _index(place, last, text)] = said
 
 
-def _section(value: dict[str, Any], key: str, text: str) -> dict[str, Any]:
-    inner = value.setdefault(key, {})
-    if not isinstance(inner, dict):
-        raise UsageError(f"{printable(text)}: '{printable(key)}' is a value, not a section.")
-    return inner
+def label(value: dict[str, Any], text: str) -> None:
+    """Add a tag `name=text` to a document. Raises UsageError."""
+    name, said = pair(text, "--tag")
+    tags = value.setdefault("tags", {})
+    if not isinstance(tags, dict):
+        raise UsageError(f"--tag {printable(text)}: 'tags' is a value, not a section.")
+    tags[name] = said
 
 
-def _pair(text: str, option: str) -> tuple[str, str]:
+def pair(text: str, option: str) -> tuple[str, str]:
+    """The two sides of `NAME=VALUE`. Raises UsageError."""
     name, found, value = text.partition("=")
     if not found or not all(name.strip().split(".")):
         raise UsageError(f"{option} {printable(text)} is not NAME=VALUE.", hint=f"For example {option} params.C=0.5")
     return name.strip(), value.strip()
+
+
+def _index(place: list[Any], key: str, text: str) -> int:
+    if not key.isdecimal() or int(key) >= len(place):
+        raise UsageError(f"--set {printable(text)}: there is no '{printable(key)}' among {len(place)}.")
+    return int(key)
 
 
 def _validated(document: Document, file: str) -> RunSpec:

@@ -17,8 +17,6 @@ from strata_git.serving.tensors import Tensor, from_raw, from_values, of_outputs
 from strata_git.serving.values import flattened
 
 LENGTH_HEADER = "Inference-Header-Content-Length"
-EXTENSIONS = ("binary_tensor_data",)
-"""What server metadata names."""
 _WHOLE = Bounds()
 
 

@@ -12,8 +12,8 @@ from itertools import permutations
 import pytest
 
 from strata_git.authoring.promote import Refused
-from strata_git.ledger.approval import ApprovalRecord, header, reference
-from strata_git.ledger.record import format_message
+from strata_git.ledger.approval import ApprovalRecord, reference
+from strata_git.ledger.record import format_message, header
 from tests.attacks.stand import FIRST, PEOPLE, RULES, SECOND, THIRD, Stand, armored, enact, placed, unsigned
 from tests.flows.kinds import strata
 from tests.flows.server import FETCH, HEAD, NOTES

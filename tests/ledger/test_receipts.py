@@ -17,9 +17,9 @@ from strata_git.contracts.policy import TrustPolicy
 from strata_git.hooks.events import judge_event_refs
 from strata_git.hooks.pushed import Push, judge_guarded
 from strata_git.integrity.checksums import digest
-from strata_git.ledger.receipt import RECEIPTS, ReceiptRecord, header, parse_receipt, reference
+from strata_git.ledger.receipt import RECEIPTS, ReceiptRecord, parse_receipt, reference
 from strata_git.ledger.receipts import read_receipts
-from strata_git.ledger.record import RecordError, format_message, format_tag
+from strata_git.ledger.record import RecordError, format_message, format_tag, header
 from strata_git.load import canonical_json, load_json
 from tests.flows.sharing import fetched, pushed
 from tests.ledger.court import Court, court_in, rule

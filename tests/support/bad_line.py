@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
+from tests.support.listening import listening
+
 KEPT = ("content-type",)
 OUT_OF_MEMORY = b'{"error_code": "INTERNAL_ERROR", "message": "out of memory"}'
 
@@ -87,9 +89,5 @@ class Passing(BaseHTTPRequestHandler):
 def bad_line(port: int, seed: int, *, faults: float, pause: float) -> Iterator[tuple[str, Counter[str]]]:
     """The address of a line to the server at `port`, and what happened on it."""
     line = Line(port, seed, faults, pause)
-    threading.Thread(target=line.serve_forever, daemon=True).start()
-    try:
+    with listening(line):
         yield f"http://127.0.0.1:{line.server_port}", line.happened
-    finally:
-        line.shutdown()
-        line.server_close()

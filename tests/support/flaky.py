@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import http.client
-import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
+
+from tests.support.listening import http_server, listening
 
 LIMIT_S = 30
 
@@ -70,14 +71,7 @@ def before(host: str, port: int) -> Iterator[Flaky]:
         def log_message(self, *args: object) -> None:
             """Silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
+    server = http_server(Handler)
     flaky = Flaky(f"http://127.0.0.1:{server.server_address[1]}")
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(server):
         yield flaky
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -7,18 +7,16 @@ certificate signed, and are wanted everywhere but at download addresses, which r
 from __future__ import annotations
 
 import json
-import ssl
-import threading
 from base64 import urlsafe_b64decode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.support.key_vault import _certificates
+from tests.support.listening import certificates, http_server, listening
 
 TENANT, CLIENT, SECRET = "contoso", "client-7", "canary-graph-secret-3f9a"
 Failure = tuple[int, dict[str, str], str]
@@ -205,19 +203,9 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serve(folder: Path) -> Iterator[GraphServer]:
     """Graph for as long as the block lasts."""
-    ca, certificate = _certificates(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
+    ca, certificate = certificates(folder)
     handler: Any = type("Handler", (_Handler,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server = http_server(handler, certificate)
     handler.state = state = GraphServer(f"https://localhost:{server.server_address[1]}", ca)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with listening(server):
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

@@ -6,17 +6,15 @@ Both speak TLS with a certificate of an authority of the test's own (`ca`); REQU
 from __future__ import annotations
 
 import json
-import ssl
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+from tests.support.listening import certificates, http_server, listening
 
 TENANT, CLIENT, CLIENT_SECRET = "0f0f0f0f-0000-4000-8000-000000000001", "client-1", "canary-client-secret-91b4"
 TOKEN = "canary-bearer-token-5d21"
@@ -101,52 +99,9 @@ class _Handler(BaseHTTPRequestHandler):
 @contextmanager
 def serve(folder: Path) -> Iterator[Vault]:
     """A vault for as long as the block lasts."""
-    ca, certificate = _certificates(folder)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-
+    ca, certificate = certificates(folder)
     handler: Any = type("Handler", (_Handler,), {})
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    server.daemon_threads = True
-    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server = http_server(handler, certificate)
     handler.vault = vault = Vault(f"https://localhost:{server.server_address[1]}", ca)
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
+    with listening(server):
         yield vault
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
-
-
-def _certificates(folder: Path) -> tuple[Path, Path]:
-    """An authority's certificate, and a server's with its key."""
-    from cryptography import x509
-    from cryptography.hazmat.primitives import hashes, serialization
-    from cryptography.hazmat.primitives.asymmetric import ec
-    from cryptography.x509.oid import NameOID
-
-    def named(name: str) -> x509.Name:
-        return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-
-    def builder(subject: str, key: ec.EllipticCurvePrivateKey) -> x509.CertificateBuilder:
-        now = datetime.now(UTC)
-        return (
-            x509.CertificateBuilder(named("test authority"), named(subject), key.public_key())
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(hours=1))
-            .not_valid_after(now + timedelta(hours=1))
-        )
-
-    root, own = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-    constraints = x509.BasicConstraints(ca=True, path_length=None)
-    signer = builder("test authority", root).add_extension(constraints, critical=True).sign(root, hashes.SHA256())
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), x509.IPAddress(ip_address("127.0.0.1"))])
-    server = builder("localhost", own).add_extension(names, critical=False).sign(root, hashes.SHA256())
-    pem = serialization.Encoding.PEM
-    ca, certificate = folder / "ca.pem", folder / "server.pem"
-    ca.write_bytes(signer.public_bytes(pem))
-    key = own.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    certificate.write_bytes(server.public_bytes(pem) + key)
-    return ca, certificate

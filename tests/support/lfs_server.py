@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
+from http.server import BaseHTTPRequestHandler
+
+from tests.support.listening import http_server, listening
 
 
 @dataclass(slots=True)
@@ -29,16 +30,10 @@ class LfsServer:
 def serving() -> Iterator[LfsServer]:
     """A server on a free port of this machine, as long as the block lasts."""
     state = LfsServer()
-    server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(state))
+    server = http_server(_handler(state))
     state.url = f"http://127.0.0.1:{server.server_address[1]}/team/models.git/info/lfs"
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with listening(server):
         yield state
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
 
 
 def _handler(state: LfsServer) -> type[BaseHTTPRequestHandler]:

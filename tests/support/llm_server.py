@@ -12,8 +12,10 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from tests.support.listening import http_server, listening
 
 USAGE = {"prompt_tokens": 11, "completion_tokens": 7, "total_tokens": 18}
 
@@ -108,15 +110,10 @@ def serving() -> Iterator[Endpoint]:  # noqa: C901 - one small method an outcome
         def log_message(self, *_: object) -> None:
             """Silent."""
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+    server = http_server(Handler)
     endpoint.url = f"http://127.0.0.1:{server.server_port}"
-    try:
+    with listening(server):
         yield endpoint
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 def _completion(text: str, body: dict[str, Any]) -> dict[str, Any]:

@@ -5,13 +5,14 @@ The clients under test are the vendors' own: real requests, real signatures, rea
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from tests.support.listening import listening
 
 Environ = dict[str, Any]
 Failure = tuple[int, dict[str, str], bytes]
@@ -105,14 +106,10 @@ def serving() -> Iterator[AwsServer]:
 
     server = make_server("127.0.0.1", 0, door, server_class=_Threads, handler_class=_Quiet)
     state.url = f"http://127.0.0.1:{server.server_port}"
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
     try:
-        yield state
+        with listening(server):
+            yield state
     finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()
         for service in ("s3", "dynamodb"):
             get_backend(service).reset()  # the backends are this process's, and outlive the server
 

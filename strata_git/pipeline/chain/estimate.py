@@ -34,12 +34,13 @@ def estimated(plan: Plan, first: Path) -> list[Estimate]:
     """
     tallies = [[0, 0, 0] for _ in plan.steps]
     answers: dict[str, int] = {}
+    chunks = 0
     for unit in units(first):
+        chunks += 1
         for place, ready in enumerate(plan.steps):
             if not ready.gathers:
                 _count(tallies[place], _size(ready, unit, answers), ready)
                 answers[ready.name] = _most(ready)
-    chunks = sum(1 for _ in units(first))
     for place, ready in enumerate(plan.steps):
         if ready.gathers:
             wanted = {path[1] for path in ready.paths if path[0] == "all"}

@@ -21,8 +21,7 @@ from strata_git.pipeline.chain.scope import holds, value_of
 from strata_git.pipeline.chain.units import Texts, Unit, units
 from strata_git.pipeline.errors import InferenceError
 from strata_git.pipeline.inferring import question_with
-from strata_git.pipeline.models.asking import Client
-from strata_git.pipeline.models.client import Answer, Question
+from strata_git.pipeline.models.client import Answer, LLMClient, Question
 from strata_git.pipeline.models.structured import read
 from strata_git.pipeline.observability.counters import Counters
 
@@ -44,7 +43,7 @@ class Work:
     """
 
     plan: Plan
-    clients: Callable[[str, Retry | None], Client]
+    clients: Callable[[str, Retry | None], LLMClient]
     counters: Counters
     directory: Path
     texts: Texts

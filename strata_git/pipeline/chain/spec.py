@@ -11,7 +11,7 @@ from strata_git.contracts.chain import Chain
 from strata_git.contracts.pipeline import SECTIONS
 from strata_git.errors import StrataError, UsageError, printable
 from strata_git.load import Document, Unloadable, dump_yaml, load_yaml
-from strata_git.runs.spec import RunSpec
+from strata_git.runs.spec import RunSpec, change, label
 
 PLUGIN = "chain"
 
@@ -36,12 +36,9 @@ def load_chain(
     settings = [text for text in overrides if text.partition(".")[0] in SECTIONS]
     for text in overrides:
         if text not in settings:
-            _change(value, text)
+            change(value, text)
     for text in tags:
-        name, found, said = text.partition("=")
-        if not found or not name:
-            raise UsageError(f"--tag {printable(text)} is not NAME=TEXT.")
-        value.setdefault("tags", {})[name] = said
+        label(value, text)
     chain = _parsed(document, file)
     params: dict[str, Any] = {
         "file": file,
@@ -68,29 +65,3 @@ def _parsed(document: Document, file: str) -> Chain:
         if len(told) == 1:
             raise StrataError(f"{told[0]}.", hint="The contract: tfc/0011, section 4.") from None
         raise StrataError(f"{printable(file)} has {len(told)} faults:", hint="\n".join(told[:20])) from None
-
-
-def _change(value: dict[str, Any], text: str) -> None:
-    path, found, said = text.partition("=")
-    words = path.strip().split(".")
-    if not found or not all(words):
-        raise UsageError(f"--set {printable(text)} is not NAME=VALUE.", hint="For example --set concurrency=8")
-    try:
-        scalar = load_yaml(said.strip().encode(errors="surrogateescape") or b"''").value
-    except Unloadable as error:
-        raise UsageError(f"--set {printable(text)}: {error.message}", hint="Put text in quotes.") from None
-    place: Any = value
-    for word, following in zip(words, [*words[1:], None], strict=True):
-        if isinstance(place, list):
-            if not word.isdecimal() or int(word) >= len(place):
-                raise UsageError(f"--set {printable(text)}: there is no '{printable(word)}' among {len(place)}.")
-            index: Any = int(word)
-        elif isinstance(place, dict):
-            index = word
-            if following is not None:
-                place.setdefault(index, {})
-        else:
-            raise UsageError(f"--set {printable(text)}: '{printable(word)}' is within a value that has no parts.")
-        if following is None:
-            place[index] = scalar
-        place = place[index]

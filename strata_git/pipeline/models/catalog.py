@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from strata_git.contracts.pipeline import Inference, Pipelines
-from strata_git.errors import MissingExtra, StrataError, printable
+from strata_git.errors import MissingExtra
 from strata_git.pipeline.backoff import Backoff
 from strata_git.pipeline.errors import PipelineError
 from strata_git.pipeline.models.asking import Client
@@ -16,7 +16,7 @@ from strata_git.pipeline.models.memory import Memory
 from strata_git.pipeline.observability.counters import Counters
 from strata_git.pipeline.observability.spans import Spans
 from strata_git.pipeline.secrets.resolve import Source, filled
-from strata_git.pipeline.vocabulary import nearest
+from strata_git.pipeline.sources.catalog import named
 
 
 def open_client(
@@ -52,14 +52,7 @@ def open_client(
 
 def entry(pipelines: Pipelines, name: str) -> Inference:
     """What strata.yaml says of `inference.<name>`. Raises StrataError, naming the nearest, where it says nothing."""
-    if name in pipelines.inference:
-        return pipelines.inference[name]
-    near = nearest(name, tuple(pipelines.inference))
-    known = f"Did you mean '{near}'? " if near else ""
-    raise StrataError(
-        f"strata.yaml has no inference '{printable(name)}'.",
-        hint=f"{known}To try without a network: inference: {{{printable(name)}: {{provider: offline, model: echo}}}}",
-    )
+    return named(pipelines.inference, name, "inference", "inference")
 
 
 def _respondent(name: str, settings: Inference, root: Path, secrets: Source, environ: Mapping[str, str]) -> Respondent:

@@ -149,11 +149,7 @@ def _request(model: Model, question: Question) -> ModelRequestParameters:
 
     if question.schema is None:
         return ModelRequestParameters()
-    native = (
-        bool(model.profile.get("supports_json_schema_output"))
-        if isinstance(model.profile, Mapping)
-        else bool(getattr(model.profile, "supports_json_schema_output", False))
-    )
+    native = bool(model.profile.get("supports_json_schema_output"))
     wanted = OutputObjectDefinition(json_schema=dict(question.schema), name="answer")
     return ModelRequestParameters(output_mode="native" if native else "prompted", output_object=wanted)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,6 +13,7 @@ from strata_git.contracts.pipeline import Connector, Pipelines
 from strata_git.errors import MissingExtra, StrataError, printable
 from strata_git.pipeline.secrets.resolve import filled
 from strata_git.pipeline.sources.connector import DataConnector, Secrets
+from strata_git.pipeline.vocabulary import nearest
 
 _ROOMS: dict[str, tuple[str, str, tuple[str, ...]]] = {
     # type: (module here, optional extra, what shows that the extra is installed)
@@ -73,11 +73,11 @@ def named(entries: Mapping[str, T], name: str, what: str, section: str) -> T:
     """The entry of that name; StrataError, with the nearest names, when there is none."""
     if name in entries:
         return entries[name]
-    near = get_close_matches(name, entries, n=1)
+    near = nearest(name, tuple(entries))
     known = ", ".join(sorted(entries)) or "none"
     raise StrataError(
         f"strata.yaml has no {what} '{printable(name)}'.",
-        hint=(f"Did you mean '{near[0]}'? " if near else "") + f"The section {section} has: {known}.",
+        hint=(f"Did you mean '{near}'? " if near else "") + f"The section {section} has: {known}.",
     )
 
 

@@ -18,7 +18,6 @@ from strata_git.errors import MissingExtra, StrataError, UsageError, printable
 from strata_git.runs.sweeps.trial import Ended
 from strata_git.runs.sweeps.work import Task, lost, work
 
-ENGINES = ("loky", "dask", "ray", "none")
 _NEEDS = {"loky": ("sweep", "joblib"), "dask": ("dask", "distributed"), "ray": ("ray", "ray")}
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 _ROUNDS = 4

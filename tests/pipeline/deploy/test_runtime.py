@@ -11,7 +11,6 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from queue import Queue
-from threading import Thread
 from time import time
 from typing import Any
 
@@ -20,6 +19,7 @@ import pytest
 from tests.pipeline.deploy.function import CANARY, Function, deployed
 from tests.support import s3_server
 from tests.support.fixtures import Builder
+from tests.support.listening import listening
 
 pytestmark = pytest.mark.heavy
 TEMPLATE = Path(__file__).parents[3] / "templates/pipeline/deploy"
@@ -59,14 +59,8 @@ def platform(events: Queue[tuple[str, bytes]], said: Queue[tuple[str, Any]]) -> 
             """Say nothing."""
 
     server = HTTPServer(("127.0.0.1", 0), Api)
-    thread = Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
-    thread.start()
-    try:
+    with listening(server):
         yield f"127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
 
 
 def test_as_the_image_starts_it(function: Function) -> None:
