@@ -57,8 +57,17 @@ def judge_chain(path: str, data: bytes) -> TextAccount:
         for place, step in enumerate(items(dig(value, "steps")))
         if (prompt := text(dig(step, "prompt"))) is not None
     ]
+    indexes = [
+        {
+            "connector": text(dig(index, "connector")),
+            "inference": text(dig(index, "embeddings")) or "default",
+            "line": document.lines.get(("index", name), 0),
+        }
+        for name, index in mapping(dig(value, "index")).items()
+    ]
     facts = {
         "steps": steps,
+        "indexes": indexes,
         "connector": text(dig(value, "inputs", "connector")),
         "connector_line": document.lines.get(("inputs", "connector"), 0),
         "sinks": [
@@ -78,6 +87,9 @@ def judge_chain_names(path: str, facts: Facts, around: Around) -> Iterator[Findi
         return
     wanted = [("connectors", facts.get("connector"), facts.get("connector_line"))]
     wanted += [("inference", dig(step, "inference"), dig(step, "line")) for step in items(facts.get("steps"))]
+    for index in items(facts.get("indexes")):
+        wanted += [("connectors", dig(index, "connector"), dig(index, "line"))]
+        wanted += [("inference", dig(index, "inference"), dig(index, "line"))]
     wanted += [("sinks", row[0], row[1]) for row in items(facts.get("sinks")) if isinstance(row, list)]
     for section, name, line in wanted:
         if isinstance(name, str) and name not in names(around.pipelines.get(section)):

@@ -14,6 +14,7 @@ from strata_git.errors import UsageError, printable
 if TYPE_CHECKING:
     from strata_git.pipeline.chain.estimate import Estimate
     from strata_git.pipeline.deploy.records import Records
+    from strata_git.repo.command import Repository
     from strata_git.runs.spec import RunSpec
 
 
@@ -37,6 +38,32 @@ def chain_spec(
     from secrets import token_hex
 
     return replace(spec, resources=resources, params={**spec.params, "salt": token_hex(8)})
+
+
+def prompts_to_commit(session: Session, spec: RunSpec) -> list[str]:
+    """Directories of the prompt versions that a chain asks and HEAD lacks: its record cites them."""
+    from strata_git.contracts.layout import CHECKSUMS, parse_reference
+    from strata_git.errors import StrataError
+    from strata_git.pipeline.chain.spec import PLUGIN, chain_of
+
+    if spec.plugin != PLUGIN:
+        return []
+    repo = session.repository()
+    try:
+        asked = dict.fromkeys(step.prompt for step in chain_of(spec).steps if step.prompt is not None)
+    except StrataError:  # a chain that could not be run cites nothing
+        return []
+    paths = [parse_reference(reference, kind="prompt").artifact("prompt").path for reference in asked]
+    head = repo.head()
+    return [path for path in paths if head is None or not _has(repo, f"{head}:{path}/{CHECKSUMS}")]
+
+
+def _has(repo: Repository, name: str) -> bool:
+    try:
+        repo.objects.read(name)
+    except KeyError:
+        return False
+    return True
 
 
 def records_of(session: Session, spec: RunSpec, sink: str) -> Records:

@@ -29,6 +29,12 @@ _SHOWN = 20
 @click.option("--limit", type=click.IntRange(min=1), help="No more than so many documents.")
 @click.option("--dataset", metavar="NAME", help="Make the next version of this dataset out of them.")
 @click.option("--jobs", type=click.IntRange(1, 256), help="Documents read at a time (default: a processor each).")
+@click.option(
+    "--engine",
+    type=click.Choice(["none", "loky", "dask", "ray"]),
+    help="Where they are read: here (none), in joblib's processes, on a Dask or Ray cluster (else: execution.engine).",
+)
+@click.option("--scheduler", metavar="ADDRESS", help="The Dask or Ray cluster (default: one on this machine).")
 @click.option("--strict", is_flag=True, help="Exit with 2 when a document was left out.")
 @click.option("--tag", "tags", metavar="NAME=TEXT", multiple=True, help="Label the run.")
 @tracking_option
@@ -76,6 +82,7 @@ def _spec(session: Session, asked: Mapping[str, Any]) -> RunSpec:
     """The run: what of the settings it depends on stands in it, so that the record says all."""
     from strata_git.contracts.layout import NAME
     from strata_git.pipeline.documents.ocr.engines import engine
+    from strata_git.pipeline.process import engine_of
     from strata_git.pipeline.sources.catalog import named
     from strata_git.runs.spec import RunSpec, pair
     from strata_git.runs.system import cpu_facts
@@ -86,6 +93,7 @@ def _spec(session: Session, asked: Mapping[str, Any]) -> RunSpec:
     processing = settings.pipelines.processing
     engine(processing.ocr.engine, processing.ocr.languages, float(processing.timeout_s), session.environ)
     usable = cpu_facts()["usable"]
+    engine_of(settings.pipelines.execution, asked["jobs"] or 1, asked)
     params: dict[str, Any] = {
         "connector": name,
         "select": list(asked["select"]),
@@ -93,6 +101,7 @@ def _spec(session: Session, asked: Mapping[str, Any]) -> RunSpec:
         **({"limit": asked["limit"]} if asked["limit"] else {}),
         **processing.model_dump(mode="json", exclude_none=True),
         "jobs": asked["jobs"] or settings.pipelines.execution.jobs or (usable if isinstance(usable, int) else 1),
+        **{key: asked[key] for key in ("engine", "scheduler") if asked[key]},
         **({"settings": list(asked["overrides"])} if asked["overrides"] else {}),
         **({"profile": asked["profile"]} if asked["profile"] else {}),
     }

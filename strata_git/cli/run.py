@@ -210,15 +210,17 @@ def tell_tracking(outcome: RunOutcome) -> None:
 def _settle(session: Session, outcome: RunOutcome, spec: RunSpec, *, commit: bool) -> None:
     """Commit the record, or say how; then what a model is made with."""
     from strata_git.authoring.commit import commit_paths
+    from strata_git.cli import chain as chains
 
     repo = session.repository()
     message = f"Run {spec.experiment}: {outcome.id}"
+    paths = [*chains.prompts_to_commit(session, spec), outcome.path]
     if commit and outcome.status == "succeeded":
-        note(f"committed {commit_paths(repo, [outcome.path], message).oid}")
+        note(f"committed {commit_paths(repo, paths, message).oid}")
         note("next:")
     else:
         note("next:")
-        note(f"  {session.commit_command([outcome.path], message)}")
+        note(f"  {session.commit_command(paths, message)}")
     if outcome.model is not None:
         note(f"  git strata model create {spec.experiment.replace('_', '-')} --run {outcome.id}")
 

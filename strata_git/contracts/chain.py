@@ -6,13 +6,13 @@ The grammar of `${...}` is here, so that whoever runs a chain and whoever judges
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, JsonValue, model_validator
 
-from strata_git.contracts.base import Checked, Contract, Label, Many, Name, Number, OrBare, Text, reference
+from strata_git.contracts.base import Checked, Contract, Label, Many, Name, Number, OrBare, RunId, Text, reference
 from strata_git.contracts.prompt import Word
 
 SOURCES = ("chunk", "document", "run", "all")
@@ -23,6 +23,8 @@ FIELDS = {
     "run": frozenset({"id", "started", "seed"}),
 }
 """What there is to know of a chunk, of the document it was cut from, and of the run."""
+FOUND = frozenset({"text", "hits"})
+"""What the answer of a step that retrieves has."""
 
 _EXPRESSION = re.compile(r"\$\{([^{}]*)\}")
 _PATH = r"[A-Za-z_][A-Za-z0-9_]*(?:\.[A-Za-z_][A-Za-z0-9_]*)*"
@@ -114,12 +116,17 @@ class Retry(Contract):
 _HELD = ("equals", "one_of", "contains", "above", "below", "is_empty")
 
 
+def _one_of(*keys: str) -> ConfigDict:
+    """What a schema says of a model that has exactly one of these keys."""
+    return ConfigDict(
+        extra="forbid", strict=True, frozen=True, json_schema_extra={"oneOf": [{"required": [key]} for key in keys]}
+    )
+
+
 class When(Contract):
     """What must be so for a step to be asked: `value`, an expression or a text with some, held against one thing."""
 
-    model_config = ConfigDict(
-        extra="forbid", strict=True, frozen=True, json_schema_extra={"oneOf": [{"required": [key]} for key in _HELD]}
-    )
+    model_config = _one_of(*_HELD)
 
     value: Text
     equals: JsonValue = None
@@ -137,6 +144,45 @@ class When(Contract):
         return self
 
 
+class ChunkIndex(Contract):
+    """Pieces in which a chain can look things up: of the documents of a connector, or the chunks that the run `run` of
+    `process` made. `embeddings` is the entry of `inference` whose model makes vectors of them, `dimensions` how long
+    these are, where the model leaves a choice.
+    """
+
+    model_config = _one_of("connector", "run")
+
+    connector: Name | None = None
+    run: RunId | None = None
+    select: Patterns = ("**/*",)
+    exclude: Patterns = ()
+    limit: int | None = Field(default=None, ge=1)
+    chunking: Chunking | None = None
+    embeddings: Name = "default"
+    dimensions: int | None = Field(default=None, ge=1, le=16_384)
+
+    @model_validator(mode="after")
+    def _has_chunks(self) -> Self:
+        if (self.connector is None) == (self.run is None):
+            raise ValueError("an index has either a connector or a run")
+        if self.run is not None and self.model_fields_set & {"select", "exclude", "limit", "chunking"}:
+            raise ValueError(
+                "the chunks of a run are as they are: select, exclude, limit and chunking go with a connector"
+            )
+        return self
+
+
+class Retrieve(Contract):
+    """What a step looks up: the `top` pieces of an `index` of the chain that are most alike to `query`, the likest
+    first; those less alike than `least` (the cosine, from -1 to 1) are left out.
+    """
+
+    index: Name
+    query: Text
+    top: int = Field(default=5, ge=1, le=1000)
+    least: Annotated[Number, Field(ge=-1, le=1)] | None = None
+
+
 class Budget(Contract):
     """What a run of the chain may take: US dollars, and tokens in and out. Remembered answers count as nothing."""
 
@@ -145,15 +191,19 @@ class Budget(Contract):
 
 
 class Step(Contract):
-    """One prompt, asked for every chunk; or once, where its input gathers (`${all.…}`).
+    """One prompt, asked for every chunk; or once, where its input gathers (`${all.…}`). Or one look into an index.
 
     `input` gives the prompt's variables. `output` is the name under which later steps find the answer (the step's id
     when left out). Where `when` does not hold the step is not asked, and its answer is null. `on_error`: `fail` ends
-    the run, `skip` leaves the chunk out, `default` answers with `default`.
+    the run, `skip` leaves the chunk out, `default` answers with `default`. The answer of `retrieve` has `text`, the
+    pieces that were found, and `hits`, all that is known of each.
     """
 
+    model_config = _one_of("prompt", "retrieve")
+
     id: Word
-    prompt: Annotated[str, reference("prompt")]
+    prompt: Annotated[str, reference("prompt")] | None = None
+    retrieve: Retrieve | None = None
     input: dict[Word, JsonValue] = Field(default_factory=dict)
     when: When | None = None
     inference: Name = "default"
@@ -164,6 +214,14 @@ class Step(Contract):
     default: JsonValue = None
     retry: Retry | None = None
     concurrency: int | None = Field(default=None, ge=1, le=1024)
+
+    @model_validator(mode="after")
+    def _does_one_thing(self) -> Self:
+        if (self.prompt is None) == (self.retrieve is None):
+            raise ValueError("a step has either a prompt or retrieve")
+        if self.retrieve is not None and (said := self.model_fields_set & {"input", "params", "format", "inference"}):
+            raise ValueError(f"{min(said)}: goes with a prompt")
+        return self
 
 
 def _file(value: str) -> str:
@@ -198,6 +256,7 @@ class Chain(Contract):
     seed: Annotated[int, Field(ge=0, le=2**32 - 1)] = 0
     inputs: Documents
     chunking: Chunking = Chunking()
+    index: dict[Name, ChunkIndex] = Field(default_factory=dict)
     concurrency: int = Field(default=1, ge=1, le=1024)
     on_error: Literal["fail", "skip"] = "fail"
     budget: Budget = Budget()
@@ -207,7 +266,7 @@ class Chain(Contract):
 
     @model_validator(mode="after")
     def _reads_what_there_is(self) -> Self:
-        known: set[str] = set()
+        known: dict[str, frozenset[str] | None] = {}
         for place, step in enumerate(self.steps):
             name = step.output or step.id
             if name in known or name in SOURCES:
@@ -216,14 +275,22 @@ class Chain(Contract):
                 _judge_value(f"steps.{place}.input.{key}", value, known)
             if step.when is not None:
                 _judge_value(f"steps.{place}.when.value", step.when.value, known)
-            known.add(name)
+            if step.retrieve is not None:
+                if step.retrieve.index not in self.index:
+                    raise ValueError(f"steps.{place}.retrieve.index: the chain has no index '{step.retrieve.index}'")
+                _judge_value(f"steps.{place}.retrieve.query", step.retrieve.query, known)
+            known[name] = FOUND if step.retrieve is not None else None
         for place, output in enumerate(self.outputs):
             if output.source is not None and output.source not in known:
                 raise ValueError(f"outputs.{place}.from: there is no step '{output.source}'")
         return self
 
 
-def _judge_value(key: str, value: JsonValue, known: set[str]) -> None:
+Known = Mapping[str, frozenset[str] | None]
+"""Earlier steps by the names of their answers, and the parts of those, where they are known beforehand."""
+
+
+def _judge_value(key: str, value: JsonValue, known: Known) -> None:
     if isinstance(value, str):
         try:
             for expression in expressions(value):
@@ -235,12 +302,16 @@ def _judge_value(key: str, value: JsonValue, known: set[str]) -> None:
         _judge_value(f"{key}.{name}", part, known)
 
 
-def _judge_path(expression: Expression, known: set[str]) -> None:
+def _judge_path(expression: Expression, known: Known) -> None:
     first, *rest = expression.path
     if first in FIELDS and (len(rest) != 1 or rest[0] not in FIELDS[first]):
         raise ValueError(f"{expression.text}: a {first} has {', '.join(sorted(FIELDS[first]))}")
     if first == "all" and (not rest or rest[0] not in known):
         raise ValueError(f"{expression.text}: no earlier step is called '{rest[0] if rest else ''}'")
+    name, parts = (rest[0], rest[1:]) if first == "all" and rest else (first, rest)
+    fields = known.get(name)
+    if fields is not None and parts and parts[0] not in fields:
+        raise ValueError(f"{expression.text}: what '{name}' finds has {', '.join(sorted(fields))}")
     if first not in SOURCES and first not in known:
         raise ValueError(f"{expression.text}: neither a source ({', '.join(SOURCES)}) nor an earlier step")
     if expression.separator is not None and first != "all":

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from strata_git.contracts import layout
 from strata_git.contracts.base import Contract, Label, Many, Name, Number, OrBare, Text
@@ -144,13 +144,29 @@ class Execution(Contract):
     """Where and how long work may go on: what a platform sets bounds to.
 
     `scratch` is the only directory that is written to beside the results (the system's own when left out), `jobs` how
-    many processes read documents, `concurrency` the most calls at once, whatever a chain asks for.
+    many processes read documents, `engine` where these are (`none`: here; a Dask or Ray cluster begins on this machine
+    unless `scheduler` is the address of one), `concurrency` the most calls at once, whatever a chain asks for.
     """
+
+    model_config = ConfigDict(
+        extra="forbid", strict=True, frozen=True,
+        json_schema_extra={"dependencies": {"scheduler": {
+            "required": ["engine"], "properties": {"engine": {"enum": ["dask", "ray"]}},
+        }}},
+    )  # fmt: skip
 
     scratch: Text | None = None
     time_limit_s: Annotated[Number, Field(gt=0)] | None = None
     jobs: int | None = Field(default=None, ge=1, le=1024)
+    engine: Literal["none", "loky", "dask", "ray"] = "none"
+    scheduler: Text | None = None
     concurrency: int | None = Field(default=None, ge=1, le=1024)
+
+    @model_validator(mode="after")
+    def _has_an_engine(self) -> Self:
+        if self.scheduler is not None and self.engine not in ("dask", "ray"):
+            raise ValueError("scheduler goes with engine dask or ray")
+        return self
 
 
 class Retention(Contract):

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
-from strata_git.contracts import layout
+from strata_git.contracts import layers, layout
 from strata_git.contracts.base import COMPLAINTS, Complaint, ContractError, parse
 from strata_git.contracts.pipeline import SECTIONS, Pipelines, undeclared
 from strata_git.errors import printable
@@ -39,9 +39,7 @@ TELLING = {"keys": "from", "connectors": "type", "sinks": "type"}
 
 def laid_over(lower: Document, upper: Document) -> Document:
     """`upper` over `lower`: mappings are joined key by key, anything else is replaced."""
-    lines = dict(lower.lines)
-    value = _joined((), lower.value, upper, upper.value, lines)
-    return Document(value, lines)
+    return layers.laid_over(lower, upper, _is_another)
 
 
 def sections_of(document: Document) -> Document:
@@ -112,19 +110,6 @@ def _profiles_broken(document: Document) -> Iterator[Complaint]:
                 inner = f"{key}.{printable(section)}"
                 yield Complaint(at, inner, f"{inner}: is no section; a profile has {', '.join(SECTIONS)}")
         yield from broken(laid_over(base, profile_of(document, name)))
-
-
-def _joined(path: Path, lower: Any, upper: Document, value: Any, lines: dict[Path, int]) -> Any:
-    if isinstance(lower, dict) and isinstance(value, dict) and not _is_another(path, lower, value):
-        made = dict(lower)
-        for key, part in value.items():
-            made[key] = _joined((*path, key), lower.get(key), upper, part, lines)
-        lines.setdefault(path, upper.lines.get(path, 0))
-        return made
-    for known in [known for known in lines if known[: len(path)] == path]:
-        del lines[known]
-    lines |= {known: line for known, line in upper.lines.items() if known[: len(path)] == path}
-    return value
 
 
 def _is_another(path: Path, lower: Mapping[str, Any], upper: Mapping[str, Any]) -> bool:

@@ -89,6 +89,19 @@ class Source(Contract):
     modified: Moment | None = None
 
 
+class Export(Contract):
+    """Rows that the run gave away: to which sink of strata.yaml, where that is, which part of the run, how many, and
+    the digest of their canonical lines (TFC-0011 5.11)."""
+
+    sink: Name
+    uri: Annotated[
+        str, Checked(_uri, rf"^(?!.*{_LOGIN.pattern})[\s\S]*\S", "where it was written to, without credentials", 2000)
+    ]
+    part: Label
+    rows: Count
+    digest: ContentHash
+
+
 class Output(Contract):
     """A file the run made, below artifacts/."""
 
@@ -158,6 +171,7 @@ class RunRecord(Contract):
     prompts: Many[RunPrompt] = ()
     files: Many[RunFile] = ()
     sources: Many[Source] = ()
+    exports: Many[Export] = ()
     outputs: Many[Output]
     tokens: dict[Name, Count] | None = None
     counts: dict[Name, Count] | None = None

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
+from strata_git.contracts.layout import RUN_RECORD
 from strata_git.contracts.tree import REGULAR, relative
-from strata_git.index.lineage import Lineage, trace
-from strata_git.index.records import Description, FileRecord, Index
+from strata_git.index.contents import read_documents
+from strata_git.index.lineage import Lineage, Node, trace
+from strata_git.index.records import Description, FileRecord, Index, Outside, outside_of
 from strata_git.index.select import select
 from strata_git.index.vouch import Verifier, vouched
 from strata_git.repo.command import Repository
@@ -37,7 +40,17 @@ def lineage_of(
         node if node.record is None else replace(node, record=vouched(repo, node.record, verifier))
         for node in lineage.nodes
     )
-    return replace(lineage, nodes=nodes)
+    return replace(lineage, nodes=nodes, outside=dict(_outside(repo, nodes)))
+
+
+def _outside(repo: Repository, nodes: Iterable[Node]) -> Iterator[tuple[str, Outside]]:
+    """What runs say they read and wrote elsewhere, of those that say anything."""
+    for node in nodes:
+        if node.kind == "run" and node.record is not None:
+            said = read_documents(repo, node.record, [RUN_RECORD]).get(RUN_RECORD)
+            found = outside_of(said)
+            if found != Outside():
+                yield node.id, found
 
 
 def _files(tree: ListedTree, directory: str) -> list[FileRecord]:

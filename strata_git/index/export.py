@@ -4,11 +4,21 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import asdict
 
 from strata_git.checks.formats import as_plain
 from strata_git.contracts.layout import KINDS
 from strata_git.index.lineage import Edge, Lineage, Mark, Node, edges_of
-from strata_git.index.records import ArtifactRecord, Description, Index, Introduction, Removed, Signature, StageRecord
+from strata_git.index.records import (
+    ArtifactRecord,
+    Description,
+    Index,
+    Introduction,
+    Outside,
+    Removed,
+    Signature,
+    StageRecord,
+)
 
 INDEX, LISTING, ARTIFACT, LINEAGE = (f"strata/{name}/v1" for name in ("index", "list", "artifact", "lineage"))
 Plain = dict[str, object]
@@ -64,7 +74,7 @@ def lineage_document(lineage: Lineage, revision: str) -> Plain:
         "reference": lineage.reference,
         "artifact": lineage.target.reference,
         "revision": revision,
-        "nodes": [_node(node) for node in lineage.nodes],
+        "nodes": [_node(node) | _outside(lineage.outside.get(node.id)) for node in lineage.nodes],
         "edges": [_edge(edge) for edge in lineage.edges],
         "findings": [as_plain(finding) for finding in lineage.findings],
     })  # fmt: skip
@@ -171,6 +181,13 @@ def _event(event: StageRecord) -> Plain:
         "sound": event.sound,
         "current": event.current,
     }
+
+
+def _outside(outside: Outside | None) -> Plain:
+    """What a run read and wrote outside the repository."""
+    if outside is None:
+        return {}
+    return {"sources": [asdict(one) for one in outside.sources], "exports": [asdict(one) for one in outside.exports]}
 
 
 def _node(node: Node) -> Plain:

@@ -7,11 +7,11 @@ model trained on it, parent to dataset, and model to the signed event that gave 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from strata_git.checks.finding import Finding, found
 from strata_git.contracts.layout import artifact_of, parse_reference
-from strata_git.index.records import ArtifactRecord, Cited, Index, Introduction, StageRecord
+from strata_git.index.records import ArtifactRecord, Cited, Index, Introduction, Outside, StageRecord
 
 """What a model breaks whose file is none of its run's outputs."""
 EVENT_RULE = "STR-P011"
@@ -60,13 +60,17 @@ class Edge:
 
 @dataclass(frozen=True, slots=True)
 class Lineage:
-    """What `trace` found: nodes sorted by kind and id, edges by their ends, findings about what lies on the way."""
+    """What `trace` found: nodes sorted by kind and id, edges by their ends, findings about what lies on the way.
+
+    `outside` is what runs on the way read and wrote elsewhere, by their references; whoever opens records adds it.
+    """
 
     reference: str
     target: ArtifactRecord
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     findings: tuple[Finding, ...]
+    outside: Mapping[str, Outside] = field(default_factory=dict)
 
     def node(self, identity: str) -> Node:
         """The node with this id; KeyError when it does not lie on the way."""

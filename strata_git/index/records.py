@@ -54,6 +54,35 @@ class Cited:
 
 
 @dataclass(frozen=True, slots=True)
+class Source:
+    """Something outside the repository that a run read, as far as it said what it was."""
+
+    uri: str
+    name: str = ""
+    sha256: str | None = None
+    version: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """Rows that a run gave to a sink: how many, and the digest of them."""
+
+    sink: str
+    uri: str
+    part: str = ""
+    rows: int = 0
+    digest: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """What a run read and wrote outside the repository; empty for a run that says nothing of the kind."""
+
+    sources: tuple[Source, ...] = ()
+    exports: tuple[Export, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Code:
     """The commit from which a run was started, and whether tracked files differed from it."""
 
@@ -246,6 +275,21 @@ def _outputs(said: Mapping[str, object]) -> dict[str, str]:
 def _whole(value: object) -> int:
     figure = number(value)
     return int(figure) if figure is not None else 0
+
+
+def outside_of(said: object) -> Outside:
+    """What run.yaml says of the world outside; entries that are none are left out."""
+    sources = [
+        Source(uri, text(dig(item, "name")) or "", text(dig(item, "sha256")), text(dig(item, "version")))
+        for item in items(dig(said, "sources"))
+        if (uri := text(dig(item, "uri")))
+    ]
+    exports = [
+        Export(sink, uri, text(dig(item, "part")) or "", _whole(dig(item, "rows")), text(dig(item, "digest")))
+        for item in items(dig(said, "exports"))
+        if (sink := text(dig(item, "sink"))) and (uri := text(dig(item, "uri")))
+    ]
+    return Outside(tuple(sources), tuple(exports))
 
 
 def model_file(summary: Mapping[str, object], sums: Mapping[str, str]) -> tuple[str, str] | None:

@@ -12,7 +12,9 @@ from strata_git.index.records import (
     Description,
     Index,
     Introduction,
+    Outside,
     Signature,
+    Source,
     StageRecord,
 )
 
@@ -28,6 +30,8 @@ _VERBS = {
 }
 _METRICS = 4
 """Metrics that a line of a list tells."""
+_FILES = 8
+"""Sources and outputs of a run that a lineage tells one by one."""
 _DOWN = {
     "input": "read by",
     "prompt": "asked in",
@@ -113,7 +117,8 @@ def lineage_text(lineage: Lineage, *, down: bool = False) -> str:
         told.add(name)
         below = steps.get(name, [])
         bar = "│  " if below else "   "
-        lines += [f"{rest}{bar}{fact}" for fact in _node_facts(nodes[name], events.get(name, ()))]
+        outside = lineage.outside.get(name, Outside())
+        lines += [f"{rest}{bar}{fact}" for fact in _node_facts(nodes[name], events.get(name, ()), outside)]
         branches = [("└─ ", "   "), *[("├─ ", "│  ")] * (len(below) - 1)] if below else []
         for one, (turn, go) in zip(reversed(below), branches, strict=True):
             waiting.append((one, one.target if down else one.source, rest + turn, rest + go))
@@ -147,7 +152,7 @@ def _facts(record: ArtifactRecord) -> list[tuple[str, str]]:
     ]
 
 
-def _node_facts(node: Node, events: Sequence[StageRecord]) -> Iterator[str]:
+def _node_facts(node: Node, events: Sequence[StageRecord], outside: Outside) -> Iterator[str]:
     if node.commit is not None:
         yield _commit(node.commit)
     record = node.record
@@ -162,6 +167,26 @@ def _node_facts(node: Node, events: Sequence[StageRecord]) -> Iterator[str]:
         yield f"signed by {signature_text(signature)}"
     for event in events:
         yield _event(event)
+    yield from _outside_facts(record, outside)
+
+
+def _outside_facts(record: ArtifactRecord, outside: Outside) -> Iterator[str]:
+    """What a run read from elsewhere, wrote, and gave away."""
+    if outside == Outside():
+        return
+    read = [f"read {one.uri}{_version(one)}" for one in outside.sources]
+    wrote = [f"wrote {path} sha256:{sha256}" for path, sha256 in record.outputs.items()]
+    for told in (read, wrote):
+        yield from told[:_FILES]
+        if len(told) > _FILES:
+            yield f"and {len(told) - _FILES} more of these (--format json has all)"
+    for one in outside.exports:
+        yield f"gave {one.rows} rows ({one.part}, {one.digest or 'no digest'}) to {one.sink}: {one.uri}"
+
+
+def _version(source: Source) -> str:
+    version = f" version {source.version}" if source.version else ""
+    return f"{version} sha256:{source.sha256}" if source.sha256 else version
 
 
 def _title(node: Node, edge: Edge | None, verbs: Mapping[str, str]) -> str:

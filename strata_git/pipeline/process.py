@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import IO, TYPE_CHECKING, Any
 from urllib.parse import unquote, urlsplit
 
@@ -22,7 +23,7 @@ from strata_git.pipeline.errors import ProcessingError
 from strata_git.runs.plugin import Metric, RunContext, RunResult
 
 if TYPE_CHECKING:
-    from strata_git.contracts.pipeline import Pipelines
+    from strata_git.contracts.pipeline import Execution, Pipelines
     from strata_git.pipeline.documents.reading import Plan, Reading
     from strata_git.runs.spec import RunSpec
 
@@ -32,7 +33,7 @@ LISTED = 500
 """So many sources stand in run.yaml one by one; of more, it names the list."""
 PARAMS = frozenset({
     "connector", "select", "exclude", "limit", "chunking", "ocr", "max_bytes", "timeout_s", "memory_mb", "jobs",
-    "settings", "profile",
+    "engine", "scheduler", "settings", "profile",
 })  # fmt: skip
 
 
@@ -69,11 +70,11 @@ class ProcessPlugin:
         account = Account(context.artifact_dir)
         execution = pipelines.execution
         jobs = int(params.get("jobs") or execution.jobs or spec.resources.get("cpus") or 1)
+        where = engine_of(execution, jobs, params)
         scratch = root / execution.scratch if execution.scratch else None
         with account.opened() as files:
-            for reading in read(
-                source, islice(found, params.get("limit")), plan, environ=context.environ, jobs=jobs, scratch=scratch
-            ):
+            chosen = islice(found, params.get("limit"))
+            for reading in read(source, chosen, plan, environ=context.environ, jobs=jobs, scratch=scratch, **where):
                 account.add(reading, files)
                 if reading.why:
                     context.log(f"left out: {reading.name}: {reading.reason}")
@@ -86,6 +87,19 @@ class ProcessPlugin:
             )
         account.report(params, plan)
         return RunResult(account.metrics(), inputs=account.inputs(params["connector"]))
+
+
+def engine_of(execution: Execution, jobs: int, params: Mapping[str, Any] = MappingProxyType({})) -> dict[str, str]:
+    """Where documents are read: what `params` say, else the section `execution`; as `documents.reading.read` takes it.
+
+    Raises UsageError for what cannot be asked of an engine, MissingExtra for one that is not installed.
+    """
+    from strata_git.runs.engines import require_engine
+
+    engine = str(params.get("engine") or execution.engine)
+    scheduler = str(params.get("scheduler") or (execution.scheduler if engine == execution.engine else "") or "")
+    require_engine(engine, jobs, scheduler)
+    return {"engine": engine, "scheduler": scheduler}
 
 
 def plan_of(params: Mapping[str, Any], pipelines: Pipelines, root: Path) -> Plan:
@@ -120,9 +134,10 @@ def shown(uri: str, root: Path) -> str:
 
 @dataclass(slots=True)
 class Account:
-    """What was read and what was not, counted while it goes by."""
+    """What was read and what was not, counted while it goes by; `folder` is the directory's place in the artifacts."""
 
     directory: Path
+    folder: str = ""
     total: int = 0
     size: int = 0
     characters: int = 0
@@ -185,7 +200,7 @@ class Account:
         with open(self.directory / SOURCES, "rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
         size = (self.directory / SOURCES).stat().st_size
-        said = f"{self.total} documents, listed in artifacts/{SOURCES}"
+        said = f"{self.total} documents, listed in artifacts/{self.folder}{SOURCES}"
         return [{"uri": f"connector:{connector}", "name": said, "sha256": digest, "bytes": size}]
 
     def report(self, params: Mapping[str, Any], plan: Plan) -> None:

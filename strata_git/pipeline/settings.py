@@ -8,52 +8,29 @@ docs/decisions/0025-settings-are-layers-of-plain-data.md for why no library puts
 from __future__ import annotations
 
 import os
-import re
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path as FilePath
 from typing import Any
 
 from strata_git import config
-from strata_git.contracts import profiles
+from strata_git.contracts import layers, profiles
 from strata_git.contracts.base import Complaint, parse
+from strata_git.contracts.layers import ConfigurationError, Misplaced, Override, leaves
 from strata_git.contracts.layout import SETTINGS
+from strata_git.contracts.origin import DEFAULT, Origin
 from strata_git.contracts.pipeline import Pipelines
 from strata_git.errors import StrataError, UsageError, printable
 from strata_git.load import Document, Path, load_yaml
-from strata_git.pipeline.origin import DEFAULT, Origin
-from strata_git.pipeline.overrides import Override, from_environment, from_options
-from strata_git.pipeline.vocabulary import keys_at, nearest
+from strata_git.pipeline.overrides import from_environment, from_options
+from strata_git.pipeline.vocabulary import VOCABULARY, nearest
+
+__all__ = ["ConfigurationError", "Configured", "leaves", "load", "resolve"]
 
 PROFILE = "STRATA_PROFILE"
+_HINT = "What there is to set: docs/settings.md, and git strata explain STR-N003"
 _LIMIT = 1 << 20
-
-
-@dataclass(frozen=True, slots=True)
-class Misplaced:
-    """One thing that is wrong: where it was said, what, and what was probably meant ("": nobody knows)."""
-
-    origin: Origin
-    key: str
-    message: str
-    suggestion: str = ""
-
-    def __str__(self) -> str:
-        said = f"{self.origin}: {self.message}"
-        return f"{said} (did you mean '{self.suggestion}'?)" if self.suggestion else said
-
-
-class ConfigurationError(StrataError):
-    """The settings cannot be used. `complaints` are all that is wrong."""
-
-    def __init__(self, complaints: Sequence[Misplaced]) -> None:
-        lines = [printable(str(complaint)) for complaint in complaints]
-        if len(lines) == 1:
-            super().__init__(lines[0], hint="What there is to set: docs/settings.md, and git strata explain STR-N003")
-        else:
-            super().__init__(f"{len(lines)} settings are wrong:", hint="\n".join(lines))
-        self.complaints = tuple(complaints)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,35 +67,28 @@ def resolve(
     document, settings = _judged(data)
     chosen = _chosen(document, environ, profile)
     origins: list[Origin] = [DEFAULT]
-    layered = _layer(profiles.sections_of(document), "file", "", origins)
+    layered = layers.layer(profiles.sections_of(document), "file", "", origins)
     layered = profiles.laid_over(
-        layered, _layer(Document(dict(profiles.SHIPPED.get(chosen, {}))), "profile", chosen, origins)
+        layered, layers.layer(Document(dict(profiles.SHIPPED.get(chosen, {}))), "profile", chosen, origins)
     )
-    layered = profiles.laid_over(layered, _layer(profiles.profile_of(document, chosen), "profile", chosen, origins))
+    layered = profiles.laid_over(
+        layered, layers.layer(profiles.profile_of(document, chosen), "profile", chosen, origins)
+    )
     written: Any = layered.value
     variables, warnings = from_environment(environ, written)
     said = [*sorted(variables, key=_tells), *sorted(from_options(overrides), key=_tells)]
-    whole = _settled(layered, said, origins)
+    whole = layers.settled(layered, said, origins, profiles.broken, profiles.laid_over)
     wrong = [_misplaced(complaint, whole, origins) for complaint in profiles.broken(whole)]
     if wrong:
-        raise ConfigurationError(wrong)
+        raise ConfigurationError(wrong, hint=_HINT)
     pipelines = parse(Pipelines, whole)
     judged, lines = _nested(config.by_key(settings)), document.lines
     found = {
         _dotted(path): Origin("file", line=lines[path]) if path in lines else DEFAULT for path, _ in leaves(judged)
     }
     values = pipelines.model_dump(mode="json", by_alias=True)
-    found |= {_dotted(path): _origin(path, whole, origins) for path, _ in leaves(values)}
+    found |= {_dotted(path): layers.origin_at(path, whole, origins) for path, _ in leaves(values)}
     return Configured(pipelines, found, settings, {**judged, **values}, chosen, tuple(warnings))
-
-
-def leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
-    """The values in nested mappings that are none themselves, with their paths; lists and empty mappings are whole."""
-    if isinstance(value, Mapping) and value:
-        for key, part in value.items():
-            yield from leaves(part, (*path, key))
-    elif path:
-        yield path, value
 
 
 def _dotted(path: Path) -> str:
@@ -164,12 +134,12 @@ def _judged(data: bytes | None) -> tuple[Document, config.Settings]:
     except config.SettingsError as error:
         wrong += [_unsettled(complaint) for complaint in error.complaints]
         if any(not complaint.path for complaint in error.complaints):
-            raise ConfigurationError(wrong) from None  # not to be read at all
+            raise ConfigurationError(wrong, hint=_HINT) from None  # not to be read at all
     if data is not None:
         document = load_yaml(data)
         wrong += [_in_file(complaint, document) for complaint in profiles.complaints(document)]
     if wrong:
-        raise ConfigurationError(sorted(wrong, key=lambda one: one.origin.line))
+        raise ConfigurationError(sorted(wrong, key=lambda one: one.origin.line), hint=_HINT)
     return document, settings
 
 
@@ -196,19 +166,10 @@ def _meant(complaint: Complaint, value: Any) -> str:
     path = tuple(complaint.key.split("."))
     if path[0] == profiles.PROFILES:
         return nearest(path[-1], tuple(Pipelines.model_fields)) if len(path) == 3 else ""
-    if complaint.message.endswith("is not a key of this contract"):
-        return nearest(path[-1], keys_at(path[:-1], value) or ())
-    written = value
-    for part in path:
-        written = written.get(part) if isinstance(written, dict) else None
-    if "has no '" in complaint.message:
+    if "has no '" in complaint.message and not complaint.message.endswith("is not a key of this contract"):
         declared = value.get("keys") if isinstance(value, dict) else None
         return nearest(complaint.message.split("'")[1], tuple(declared or ()))
-    told = re.findall(r"'([^']+)'", complaint.message.partition("must be")[2])
-    if isinstance(written, dict):  # a union is told by one of its keys
-        written = next((written[key] for key in ("type", "from") if key in written), None)
-    near = nearest(written, told) if isinstance(written, str) else ""
-    return near if near != written else ""
+    return layers.suggestion(complaint, value, VOCABULARY)
 
 
 def _chosen(document: Document, environ: Mapping[str, str], profile: str | None) -> str:
@@ -222,57 +183,7 @@ def _chosen(document: Document, environ: Mapping[str, str], profile: str | None)
     return name
 
 
-def _layer(document: Document, kind: Any, name: str, origins: list[Origin]) -> Document:
-    """The document with places in `origins` for its lines, which are added there."""
-    places: dict[Path, int] = {}
-    lines = document.lines or dict.fromkeys([(), *_inner(document.value)], 0)
-    for path, line in lines.items():
-        origins.append(Origin(kind, name, line))
-        places[path] = len(origins) - 1
-    return Document(document.value, places)
-
-
-def _inner(value: object, path: Path = ()) -> Iterator[Path]:
-    for key, part in value.items() if isinstance(value, Mapping) else ():
-        yield (*path, key)
-        yield from _inner(part, (*path, key))
-
-
 def _tells(override: Override) -> bool:
     """Sorts what says of which type an entry is before the rest of it: that may be made anew thereby."""
     path = override.path
     return not (len(path) == 3 and profiles.TELLING.get(path[0]) == path[2])
-
-
-def _settled(layered: Document, said: Sequence[Override], origins: list[Origin]) -> Document:
-    """`said` over the layers. What the contract does not take as YAML, but as the text it was written as, is text."""
-    whole = _with(layered, said, origins)
-    refused = {complaint.key for complaint in profiles.broken(whole)}
-    bare = [
-        replace(one, value=one.raw) if ".".join(one.path) in refused and one.value != one.raw else one for one in said
-    ]
-    if bare == list(said):
-        return whole
-    other = _with(layered, bare, origins)
-    still = {complaint.key for complaint in profiles.broken(other)}
-    return _with(
-        layered, [old if ".".join(old.path) in still else new for old, new in zip(said, bare, strict=True)], origins
-    )
-
-
-def _with(layered: Document, said: Iterable[Override], origins: list[Origin]) -> Document:
-    for one in said:
-        origins.append(one.origin)
-        value: object = one.value
-        for part in reversed(one.path):
-            value = {part: value}
-        mark = len(origins) - 1
-        lines: dict[Path, int] = {one.path[:length]: mark for length in range(1, len(one.path) + 1)}
-        lines |= {(*one.path, *path): mark for path in _inner(one.value)}
-        layered = profiles.laid_over(layered, Document(value, lines))
-    return layered
-
-
-def _origin(path: Path, whole: Document, origins: Sequence[Origin]) -> Origin:
-    """Where a value comes from: the place of the whole path, or of the list or text that it was written as."""
-    return origins[whole.lines[path]] if path in whole.lines else DEFAULT

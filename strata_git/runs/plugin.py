@@ -86,7 +86,8 @@ class RunResult:
     `inputs` are things found and read while working, each a mapping with `ref` (a committed artifact) or `uri` (a
     source outside: `sha256`, `bytes`, `etag`, `version`, `name` as far as they are known); `files` committed files
     read, by path; `prompts` references of the prompt versions used, or mappings with `ref`, `digest` and `content_hash`
-    of versions that were verified and may not be committed yet; `tokens` and `counts` (documents, chunks) by name;
+    of versions that were verified and may not be committed yet; `exports` what was given to sinks, each a mapping with
+    `sink`, `uri`, `part`, `rows` and `digest`; `tokens` and `counts` (documents, chunks) by name;
     `cost` an amount and its currency.
     """
 
@@ -95,6 +96,7 @@ class RunResult:
     inputs: Sequence[Mapping[str, object]] = ()
     files: Sequence[str] = ()
     prompts: Sequence[str | Mapping[str, str]] = ()
+    exports: Sequence[Mapping[str, object]] = ()
     tokens: Mapping[str, int] | None = None
     counts: Mapping[str, int] | None = None
     cost: tuple[float, str] | None = None

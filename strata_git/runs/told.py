@@ -31,6 +31,8 @@ def told_by(repo: Repository, result: RunResult, facts: Facts, mask: Mask) -> di
         opened = open_path(repo, path, path.removeprefix(FILE))
         entry = {"path": opened.reference.removeprefix(FILE), "digest": opened.digest}
         changed.setdefault("files", []).append(entry)
+    for export in result.exports:
+        changed.setdefault("exports", []).append(_export(export, mask))
     whole: dict[str, object] = {key: _with(facts.get(key), entries) for key, entries in changed.items()}
     if result.tokens is not None:
         whole["tokens"] = {_name(name): _count(name, count) for name, count in result.tokens.items()}
@@ -81,6 +83,19 @@ def _source(given: Mapping[str, Any], mask: Mask) -> tuple[str, dict[str, object
         raise StrataError(
             f"The plugin says of {printable(uri)[:200]}, which it read: {place}: {printable(first['msg'])}"
         ) from None
+
+
+def _export(given: Mapping[str, Any], mask: Mask) -> dict[str, object]:
+    from pydantic import ValidationError
+
+    from strata_git.contracts.run import Export
+
+    try:
+        entry = {**given, "uri": printable(mask.text(without_login(str(given.get("uri", "")))))[:2000]}
+        return Export.model_validate(entry).model_dump()
+    except ValidationError as error:
+        told = printable(error.errors()[0]["msg"])
+        raise StrataError(f"The plugin says of an export what cannot be recorded: {told}") from None
 
 
 def _with(before: object, entries: list[object]) -> list[object]:

@@ -105,6 +105,15 @@ def test_names_are_declared_in_the_settings(section: str, line: int, name: str) 
     assert finding.message == f"strata.yaml has no '{name}' below {section}"
 
 
+def test_what_an_index_names_is_declared() -> None:
+    chain = f"{CHAIN}index:\n  here: {{connector: docs}}\n  there: {{connector: far, embeddings: vectors}}\n"
+    told = [(one.rule, one.line, one.message) for one in names(chain)]
+    assert told == [
+        ("STR-N005", 15, "strata.yaml has no 'far' below connectors"),
+        ("STR-N005", 15, "strata.yaml has no 'vectors' below inference"),
+    ]
+
+
 def test_settings_that_cannot_be_read_say_nothing_of_names() -> None:
     account = judge_text("strata.yaml", b"a: &a 1\n")
     assert account.findings == ()

@@ -32,7 +32,7 @@ BEYOND = {
     "there is no task", "more than 100 percent", "values for", "rows for", "where one of the two is meant",
     "has either", "must be less than max",
     "a chunk has", "neither a source", "section keys has no", "needs key_fields", "sinks.out.bucket",
-    "people and names", "belongs to 2 people", "says no age", "give this input another name",
+    "the chain has no index", "people and names", "belongs to 2 people", "says no age", "give this input another name",
 }  # fmt: skip
 """Complaints about what no schema can see."""
 WANTED = {

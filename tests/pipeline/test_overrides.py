@@ -78,6 +78,7 @@ def test_a_variable_that_names_no_setting_is_told_and_changes_nothing(variable: 
 
 def test_variables_of_others_are_no_affair_of_ours() -> None:
     environ = {"PATH": "/bin", "STRATAGEM__X": "1", "STRATA_DEBUG": "1", "STRATA_TRUST_PIN": "x", "strata_x__y": "1"}
+    environ |= {"STRATA_SERVICE__API__PORT": "9000"}  # a service's
     assert resolve(TEXT, environ).warnings == ()
 
 

@@ -1,4 +1,4 @@
-"""A model's endpoint on this machine: OpenAI's chat completions, Azure's deployments, Bedrock's Converse; it counts.
+"""A model's endpoint on this machine: OpenAI's completions and embeddings, Azure's deployments, Bedrock; it counts.
 
 Each request's outcome is taken from `plan`, one entry a request, the last one for ever: "ok", an HTTP status, (status,
 headers), "hang", "reset", "garbage". What was asked stands in `requests`.
@@ -6,7 +6,9 @@ headers), "hang", "reset", "garbage". What was asked stands in `requests`.
 
 from __future__ import annotations
 
+import base64
 import json
+import struct
 import threading
 import time
 from collections.abc import Iterator
@@ -78,6 +80,10 @@ def serving() -> Iterator[Endpoint]:  # noqa: C901 - one small method an outcome
                 self._send(200, b"<html>hello</html>", {})
             elif isinstance(status, int):
                 self._refuse(status, headers)
+            elif self.path.partition("?")[0].endswith("/embeddings"):
+                self._send(200, json.dumps(_embeddings(body)).encode(), {})
+            elif self.path.endswith("/invoke"):
+                self._send(200, json.dumps(_titan(body)).encode(), {"x-amzn-bedrock-input-token-count": "5"})
             elif "/model/" in self.path:
                 self._send(200, json.dumps(_converse(endpoint.text)).encode(), {})
             elif body.get("stream"):
@@ -143,3 +149,24 @@ def _converse(text: str) -> dict[str, Any]:
         "usage": {"inputTokens": 11, "outputTokens": 7, "totalTokens": 18},
         "metrics": {"latencyMs": 1},
     }
+
+
+def vector_of(text: str) -> list[float]:
+    """Three numbers: letters, blanks, whether it speaks of boats."""
+    return [len(text) / 100, text.count(" ") / 10, 9.0 if "boat" in text.lower() else 0.0]
+
+
+def _embeddings(body: dict[str, Any]) -> dict[str, Any]:
+    texts: list[str] = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    numbers = [vector_of(text) for text in texts]
+    told: list[Any] = numbers
+    if body.get("encoding_format") == "base64":
+        told = [base64.b64encode(struct.pack(f"<{len(one)}f", *one)).decode() for one in numbers]
+    data = [{"object": "embedding", "index": place, "embedding": one} for place, one in enumerate(told)]
+    used = {"prompt_tokens": 5 * len(texts), "total_tokens": 5 * len(texts)}
+    return {"object": "list", "data": data, "model": body.get("model", "e"), "usage": used}
+
+
+def _titan(body: dict[str, Any]) -> dict[str, Any]:
+    numbers = vector_of(body["inputText"])
+    return {"embedding": numbers, "embeddingsByType": {"float": numbers}, "inputTextTokenCount": 5}

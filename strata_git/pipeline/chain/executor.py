@@ -15,9 +15,10 @@ from typing import Any
 
 from strata_git.contracts.chain import Retry
 from strata_git.errors import StrataError, printable
+from strata_git.pipeline.chain.indexes import Opened
 from strata_git.pipeline.chain.ordered import each
-from strata_git.pipeline.chain.plan import Plan, Ready
-from strata_git.pipeline.chain.scope import holds, value_of
+from strata_git.pipeline.chain.plan import Lookup, Plan, Ready
+from strata_git.pipeline.chain.scope import holds, text_of, value_of
 from strata_git.pipeline.chain.units import Texts, Unit, units
 from strata_git.pipeline.errors import InferenceError
 from strata_git.pipeline.inferring import question_with
@@ -38,8 +39,11 @@ class _LeftOut(Exception):
 
 @dataclass(slots=True)
 class Work:
-    """What a chain at work needs. `clients` are by (inference, retry); `directory` is scratch of its own; `run` is what
-    expressions see of the run; `done` hears of every step of every unit; `left_out` grows with what was skipped.
+    """What a chain at work needs.
+
+    `clients` are by (inference, retry); `directory` is scratch of its own; `run` is what expressions see of the run;
+    `indexes` are those that steps look into; `done` hears of every step of every unit; `left_out` grows with what was
+    skipped.
     """
 
     plan: Plan
@@ -51,6 +55,7 @@ class Work:
     log: Told
     done: Callable[[], None]
     salt: str = ""
+    indexes: dict[str, Opened] = field(default_factory=dict)
     gathered: dict[str, Any] = field(default_factory=dict)
     left_out: list[dict[str, Any]] = field(default_factory=list)
 
@@ -75,7 +80,7 @@ async def perform(work: Work, first: Path) -> Path:
                 if line is not None:
                     out.write(line)
 
-            async def one(unit: Unit, steps: tuple[Ready, ...] = steps) -> bytes | None:
+            async def one(unit: Unit, steps: tuple[Ready | Lookup, ...] = steps) -> bytes | None:
                 return await _unit(work, unit, steps)
 
             await each(units(current), one, put, work.plan.at_once)
@@ -83,7 +88,7 @@ async def perform(work: Work, first: Path) -> Path:
     return current
 
 
-async def _unit(work: Work, unit: Unit, steps: tuple[Ready, ...]) -> bytes | None:
+async def _unit(work: Work, unit: Unit, steps: tuple[Ready | Lookup, ...]) -> bytes | None:
     """The unit with the answers of these steps, as a line; None where it is left out."""
     for place, step in enumerate(steps):
         try:
@@ -100,7 +105,7 @@ async def _unit(work: Work, unit: Unit, steps: tuple[Ready, ...]) -> bytes | Non
     return unit.line()
 
 
-async def _gather(work: Work, step: Ready, current: Path) -> Any:
+async def _gather(work: Work, step: Ready | Lookup, current: Path) -> Any:
     wanted = {path[1] for path in step.paths if path[0] == "all"}
     gathered: dict[str, list[Any]] = {name: [] for name in wanted}
     for unit in units(current):
@@ -119,19 +124,23 @@ async def _gather(work: Work, step: Ready, current: Path) -> Any:
     return answer
 
 
-def _scope(work: Work, unit: Unit, step: Ready) -> dict[str, Any]:
+def _scope(work: Work, unit: Unit, step: Ready | Lookup) -> dict[str, Any]:
     document = unit.document
     if any(path[:2] == ("document", "text") for path in step.paths):
         document = {**document, "text": work.texts.get(document["id"])}
     return {"chunk": unit.chunk, "document": document, "run": work.run, **work.gathered, **unit.answers}
 
 
-async def _step(work: Work, ready: Ready, scope: Mapping[str, Any], place: str) -> Any:
-    """The step's answer: text, or data where the step or its prompt asks for JSON."""
+async def _step(work: Work, ready: Ready | Lookup, scope: Mapping[str, Any], place: str) -> Any:
+    """The step's answer: text, or data where the step or its prompt asks for JSON, or looks into an index."""
     step = ready.step
     try:
         if step.when is not None and not holds(step.when, scope):
             return None
+        if isinstance(ready, Lookup):
+            within_budget(work)
+            query = text_of(value_of(ready.retrieve.query, scope))
+            return await work.indexes[ready.retrieve.index].find(ready.retrieve, query)
         values = {name: value_of(said, scope) for name, said in step.input.items()}
         question = question_with(ready.prompt, values, ready.inference, step.params, work.salt)
         answer = await _asked(work, ready, question)
@@ -158,6 +167,12 @@ async def _step(work: Work, ready: Ready, scope: Mapping[str, Any], place: str) 
 
 async def _asked(work: Work, ready: Ready, question: Question) -> Answer:
     client = work.clients(ready.step.inference, ready.step.retry)
+    within_budget(work)
+    return await client.complete(question)
+
+
+def within_budget(work: Work) -> None:
+    """Raise BudgetSpent where the chain may take nothing more."""
     budget = work.plan.chain.budget
     spent = float(work.counters.costs.get("USD", 0))
     if budget.max_cost is not None and spent >= budget.max_cost:
@@ -170,4 +185,3 @@ async def _asked(work: Work, ready: Ready, question: Question) -> Answer:
             f"The budget of {budget.max_tokens} tokens is spent ({work.counters.tokens['total']}).",
             hint="Answers so far are remembered: with a higher budget the chain goes on where it stopped.",
         )
-    return await client.complete(question)

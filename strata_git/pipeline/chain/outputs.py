@@ -74,6 +74,14 @@ def deliver(plan: Plan, directory: Path, gathered: Mapping[str, Any], run: Mappi
     return receipts
 
 
+def cited(receipt: Receipt, root: Path) -> dict[str, object]:
+    """What run.yaml says of an export. What is below the workspace at `root` is named by its path there."""
+    from strata_git.pipeline.process import shown
+
+    uri = shown(receipt.uri, root).removeprefix(f"{root.resolve()}/").removeprefix(f"{root}/")
+    return {"sink": receipt.sink, "uri": uri, "part": receipt.part, "rows": receipt.rows, "digest": receipt.digest}
+
+
 def _rows(output: Output, directory: Path, gathered: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """All rows, or those of one step: one alone where it gathered."""
     if output.source is not None and output.source in gathered:

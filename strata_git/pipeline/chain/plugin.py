@@ -5,37 +5,27 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import islice
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from strata_git.errors import UsageError, printable
-from strata_git.pipeline.errors import ProcessingError
 from strata_git.runs.plugin import Metric, RunContext, RunResult
 
 if TYPE_CHECKING:
     from strata_git.contracts.chain import Retry
+    from strata_git.pipeline.chain.documents import Documents
     from strata_git.pipeline.chain.estimate import Estimate
+    from strata_git.pipeline.chain.executor import Work
     from strata_git.pipeline.chain.plan import Plan
-    from strata_git.pipeline.chain.units import Texts
+    from strata_git.pipeline.errors import PipelineError
     from strata_git.pipeline.models.asking import Client
+    from strata_git.pipeline.models.embedding import EmbeddingClient
     from strata_git.pipeline.observability.counters import Counters
-    from strata_git.pipeline.process import Account
     from strata_git.runs.spec import RunSpec
 
 PARAMS = frozenset({"file", "chain", "settings", "profile", "salt"})
-
-
-@dataclass(frozen=True, slots=True)
-class _Documents:
-    """What was read: the units to begin with, how many, and the account of all sources."""
-
-    first: Path
-    chunks: int
-    account: Account
-    texts: Texts
 
 
 class ChainPlugin:
@@ -58,6 +48,7 @@ class ChainPlugin:
         import anyio
 
         from strata_git.pipeline.chain import executor, outputs
+        from strata_git.pipeline.chain.documents import Reader
         from strata_git.pipeline.models.memory import Memory
         from strata_git.pipeline.observability.counters import Counters
 
@@ -67,39 +58,43 @@ class ChainPlugin:
         counters, memory = Counters(), Memory(root)
         try:
             with tools.scratch(root) as scratch, tools.traced() as spans:
-                documents = _read(plan, Path(scratch), root, context, tools.environ)
+                documents = Reader(plan, Path(scratch), root, context, tools.environ).read()
                 clients = _Clients(plan, tools, root, memory, counters, spans, context.log)
                 steps = _Steps(documents.chunks, plan, context.progress)
                 work = executor.Work(
                     plan, clients.get, counters, Path(scratch), documents.texts, run, context.log, steps.done,
                     salt=str(spec.params.get("salt", "")),
                 )  # fmt: skip
-                last = anyio.run(_performed, work, documents.first, clients)
+                last = anyio.run(_performed, work, documents, clients)
                 lines = outputs.write(context.artifact_dir, last, work.gathered)
         finally:
             memory.close()
             context.log(f"{counters}")
         result = _result(plan, documents, counters, lines, work)
         _report(context.artifact_dir, plan, documents, work)
+        exports = []
         for receipt in outputs.deliver(plan, context.artifact_dir, work.gathered, run):
             context.log(f"sink {receipt.sink}: {receipt.rows} rows, {receipt.written} written to {receipt.uri}")
             counters.add(exported=receipt.written)
-        return result
+            exports.append(outputs.cited(receipt, root))
+        return replace(result, exports=exports)
 
 
 def estimates(
     spec: RunSpec, root: Path, environ: Mapping[str, str], mask: Any
 ) -> tuple[list[Estimate], dict[str, int]]:
     """What the chain would ask and cost, and how many documents and chunks there are; no model is asked."""
+    from strata_git.pipeline.chain.documents import Reader
     from strata_git.pipeline.chain.estimate import estimated
 
     plan, tools = _ready(spec, root, environ, mask)
     with tools.scratch(root) as scratch:
         (Path(scratch) / "record").mkdir()
         context: Any = _Nobody(Path(scratch) / "record")
-        documents = _read(plan, Path(scratch), root, context, tools.environ)
+        documents = Reader(plan, Path(scratch), root, context, tools.environ).read()
         counts = {"documents": documents.account.total - len(documents.account.left_out), "chunks": documents.chunks}
-        return estimated(plan, documents.first), counts
+        gathered = {name: found for name, (found, _) in documents.indexes.items()}
+        return estimated(plan, documents.first, gathered), counts
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,48 +150,15 @@ def _ready(spec: RunSpec, root: Path, environ: Mapping[str, str], mask: Any) -> 
     )
 
 
-def _read(plan: Plan, scratch: Path, root: Path, context: Any, environ: Mapping[str, str]) -> _Documents:
-    """All documents as units on the disk, and sources.jsonl among the artifacts."""
-    from strata_git.pipeline.chain.units import Texts, unit_of
-    from strata_git.pipeline.documents.ocr.engines import engine
-    from strata_git.pipeline.documents.reading import read
-    from strata_git.pipeline.process import Account, plan_of
-
-    chain = plan.chain
-    # what the chain leaves unsaid, the settings say
-    cut = {"chunking": chain.chunking.model_dump()} if "chunking" in chain.model_fields_set else {}
-    how = plan_of(cut, plan.pipelines, root)
-    engine(how.ocr, how.languages, how.limits.seconds, environ)  # refuses before anything is read
-    account, texts, first = Account(context.artifact_dir), Texts(scratch), scratch / "units.jsonl"
-    found = plan.source.list(chain.inputs.select, chain.inputs.exclude)
-    chunks = 0
-    with open(first, "wb") as out, open(context.artifact_dir / "sources.jsonl", "wb") as sources:
-        chosen, jobs = islice(found, chain.inputs.limit), plan.pipelines.execution.jobs or 1
-        for reading in read(plan.source, chosen, how, environ=environ, scratch=scratch, jobs=jobs):
-            sources.write(account.note(reading))
-            if reading.why:
-                context.log(f"left out: {reading.name}: {reading.reason}")
-                continue
-            document = reading.document()
-            if plan.reads_documents:
-                texts.put(document)
-            for chunk in reading.pieces():
-                out.write(unit_of(chunk, document).line())
-                chunks += 1
-            context.progress(account.total, None)
-    if not account.total:
-        name = printable(chain.inputs.connector)
-        raise ProcessingError(
-            f"Nothing in the connector {name} fits.", kind="not_found", hint=f"git strata connect ls {name}"
-        )
-    return _Documents(first, chunks, account, texts)
-
-
-async def _performed(work: Any, first: Path, clients: _Clients) -> Path:
-    from strata_git.pipeline.chain.executor import perform
+async def _performed(work: Work, documents: Documents, clients: _Clients) -> Path:
+    from strata_git.pipeline.chain.executor import perform, within_budget
+    from strata_git.pipeline.chain.indexes import built
 
     try:
-        return await perform(work, first)
+        for name, (gathered, _) in documents.indexes.items():
+            client = clients.embedding(name, work.salt)
+            work.indexes[name] = await built(gathered, client, lambda: within_budget(work), work.log)
+        return await perform(work, documents.first)
     finally:
         await clients.close()
 
@@ -218,10 +180,9 @@ class _Clients:
         self._memory, self._counters, self._spans, self._log = memory, counters, spans, log
         self._open: dict[str, Client] = {}
         self._variants: dict[tuple[str, Any], Client] = {}
+        self._embedding: dict[tuple[str, int | None], EmbeddingClient] = {}
 
     def get(self, name: str, retry: Retry | None) -> Client:
-        from dataclasses import replace
-
         from strata_git.pipeline.backoff import Backoff
         from strata_git.pipeline.models.catalog import open_client
 
@@ -229,7 +190,7 @@ class _Clients:
             self._open[name] = open_client(
                 self._plan.pipelines, name, root=self._root, secrets=self._tools.secrets,
                 environ=self._tools.environ, memory=self._memory, counters=self._counters, spans=self._spans,
-                retried=lambda error, wait: self._log(f"again in {wait:.1f} s: {error.message}"),
+                retried=self._retried,
             )  # fmt: skip
         client = self._open[name]
         if retry is None:
@@ -240,9 +201,28 @@ class _Clients:
             self._variants[key] = replace(client, backoff=again)
         return self._variants[key]
 
+    def embedding(self, name: str, salt: str) -> EmbeddingClient:
+        """Who embeds for an index of the chain."""
+        from strata_git.pipeline.models.catalog import open_embeddings
+
+        index = self._plan.indexes[name].index
+        key = (index.embeddings, index.dimensions)
+        if key not in self._embedding:
+            self._embedding[key] = open_embeddings(
+                self._plan.pipelines, index.embeddings, dimensions=index.dimensions, secrets=self._tools.secrets,
+                environ=self._tools.environ, memory=self._memory, counters=self._counters, spans=self._spans,
+                salt=salt, retried=self._retried,
+            )  # fmt: skip
+        return self._embedding[key]
+
     async def close(self) -> None:
         for client in self._open.values():
             await client.close()
+        for embedding in self._embedding.values():
+            await embedding.close()
+
+    def _retried(self, error: PipelineError, wait: float) -> None:
+        self._log(f"again in {wait:.1f} s: {error.message}")
 
 
 class _Steps:
@@ -257,17 +237,19 @@ class _Steps:
         self._tell(self._done, self._total)
 
 
-def _result(plan: Plan, documents: _Documents, counters: Counters, lines: int, work: Any) -> RunResult:
+def _result(plan: Plan, documents: Documents, counters: Counters, lines: int, work: Any) -> RunResult:
     account = documents.account
     counts = {"documents": account.total - len(account.left_out), "chunks": documents.chunks, "outputs": lines}
     metrics = {name: Metric(float(count)) for name, count in counts.items()}
-    left = len(account.left_out) + len(work.left_out)
+    left = len(documents.left_out) + len(work.left_out)
     metrics["left_out"] = Metric(float(left), direction="lower")
     told = {name: count for name, count in counters.metrics().items() if name in ("calls", "cached", "retries")}
     cost = counters.costs.get("USD")
+    if documents.indexes:
+        counts["indexed"] = sum(gathered.chunks for gathered, _ in documents.indexes.values())
     return RunResult(
         metrics,
-        inputs=account.inputs(plan.chain.inputs.connector),
+        inputs=_inputs(plan, documents),
         prompts=plan.prompts,
         tokens=counters.tokens,
         counts=counts | {name: int(count) for name, count in told.items()},
@@ -275,17 +257,31 @@ def _result(plan: Plan, documents: _Documents, counters: Counters, lines: int, w
     )
 
 
-def _report(directory: Path, plan: Plan, documents: _Documents, work: Any) -> None:
+def _inputs(plan: Plan, documents: Documents) -> list[Mapping[str, object]]:
+    """The documents of the chain, and what its indexes were made of."""
+    found: list[Mapping[str, object]] = [*documents.account.inputs(plan.chain.inputs.connector)]
+    for name, (_, account) in documents.indexes.items():
+        index = plan.indexes[name].index
+        found += [{"ref": index.run}] if account is None else account.inputs(index.connector or "")
+    return found
+
+
+def _report(directory: Path, plan: Plan, documents: Documents, work: Any) -> None:
+    from strata_git.pipeline.chain.plan import Ready
+
     account = documents.account
     told = {
         "schema": "strata/chain-report/v1",
         "chain": plan.chain.name,
         "documents": account.total - len(account.left_out),
         "chunks": documents.chunks,
-        "documents_left_out": account.left_out,
+        "documents_left_out": documents.left_out,
         "chunks_left_out": sorted(work.left_out, key=lambda one: (one.get("document", ""), one.get("chunk", -1))),
-        "steps": [{"id": one.step.id, "prompt": one.prompt.reference, "inference": one.step.inference}
-                  for one in plan.steps],
+        "steps": [
+            {"id": one.step.id, "prompt": one.prompt.reference, "inference": one.step.inference}
+            if isinstance(one, Ready) else {"id": one.step.id, "index": one.retrieve.index}
+            for one in plan.steps
+        ],
     }  # fmt: skip
     text = json.dumps(told, ensure_ascii=False, indent=2) + "\n"
     (directory / "report.json").write_text(text, encoding="utf-8")

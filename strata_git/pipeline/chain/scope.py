@@ -45,7 +45,7 @@ def holds(when: When, scope: Scope) -> bool:
         case "one_of":
             return value in when.one_of
         case "contains":
-            return str(when.contains) in (value if isinstance(value, str | list) else _told(value))
+            return str(when.contains) in (value if isinstance(value, str | list) else text_of(value))
         case "is_empty":
             return (value in (None, "", [], {})) is when.is_empty
         case _:
@@ -69,7 +69,7 @@ def _text(said: str, scope: Scope) -> Any:
     remaining = iter(found)
 
     def put(match: re.Match[str]) -> str:
-        return "${" if match[0] == "$${" else _told(_value(next(remaining), scope))
+        return "${" if match[0] == "$${" else text_of(_value(next(remaining), scope))
 
     return _MARKED.sub(put, said)
 
@@ -80,7 +80,7 @@ def _value(expression: Expression, scope: Scope) -> Any:
     if first == "all" and rest:
         value = _gathered(value, rest)
         if expression.separator is not None:
-            return expression.separator.join(_told(one) for one in value)
+            return expression.separator.join(text_of(one) for one in value)
         return value
     for place, word in enumerate(rest):
         value = _part(value, word, expression.path[: place + 1])
@@ -109,8 +109,8 @@ def _part(value: Any, word: str, path: Sequence[str]) -> Any:
     raise NoSuchValue(f"${{{'.'.join(path)}.{word}}}: {'.'.join(path)} has no '{word}'; {printable(known)[:200]}.")
 
 
-def _told(value: Any) -> str:
-    """A value within a text."""
+def text_of(value: Any) -> str:
+    """A value as it stands within a text."""
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)

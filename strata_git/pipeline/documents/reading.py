@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from queue import SimpleQueue
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from strata_git.contracts.chain import Chunking
 from strata_git.errors import StrataError, printable
@@ -31,6 +32,8 @@ from strata_git.pipeline.sources.connector import DataConnector, ResourceInfo
 _PART = 1 << 20
 _AHEAD = 2
 """How many documents a worker may be ahead of whoever takes them."""
+Ask = Callable[[Mapping[str, object]], dict[str, Any]]
+"""What a worker answers to a request (`documents.worker`); any thread may ask."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,24 +98,31 @@ def read(
     environ: Mapping[str, str],
     jobs: int = 1,
     scratch: Path | None = None,
+    engine: str = "none",
+    scheduler: str = "",
 ) -> Iterator[Reading]:
     """Every resource of `infos`, in their order, `jobs` of them at once.
 
-    `environ` is the snapshot of which workers get a few harmless variables; `scratch` is where temporary files go (the
-    system's place for those when not given). A document that cannot be read is one `Reading` with its reason. Raises
-    StrataError when the source cannot be listed, or no worker can be started.
+    Resources are copied here; `engine` says where they are read (`runs.engines`; `none`: by workers of this process),
+    which changes nothing of what comes out. `environ` is the snapshot of which workers get a few harmless variables;
+    `scratch` is where temporary files go (the system's place for those when not given). A document that cannot be read
+    is one `Reading` with its reason. Raises StrataError when the source cannot be listed, or no worker can be started.
     """
     request = _request(plan, environ)
     if scratch is not None:
         scratch.mkdir(parents=True, exist_ok=True)
     with (
         TemporaryDirectory(prefix="strata-documents-", dir=scratch) as name,
-        _working(name, environ, plan, jobs) as crew,
+        (
+            _working(name, environ, plan, jobs)
+            if engine == "none"
+            else _working_elsewhere(name, environ, jobs, engine, scheduler)
+        ) as crew,
     ):
-        threads, idle = crew
+        threads, ask = crew
 
         def work(place: int, info: ResourceInfo) -> Reading:
-            return _worked(connector, info, plan, Path(name) / str(place), idle, request)
+            return _worked(connector, info, plan, Path(name) / str(place), ask, request)
 
         waiting: deque[Future[Reading]] = deque()
         for place, info in enumerate(infos):
@@ -130,23 +140,47 @@ def _taken(future: Future[Reading]) -> Iterator[Reading]:
 
 
 @contextmanager
-def _working(
-    name: str, environ: Mapping[str, str], plan: Plan, jobs: int
-) -> Iterator[tuple[ThreadPoolExecutor, SimpleQueue[Guard]]]:
+def _working(name: str, environ: Mapping[str, str], plan: Plan, jobs: int) -> Iterator[tuple[ThreadPoolExecutor, Ask]]:
     """As many threads as guarded workers. Whatever happens, none is left behind, and nobody waits for a document."""
     guards = [Guard(Path(name), environ, plan.limits) for _ in range(jobs)]
     idle: SimpleQueue[Guard] = SimpleQueue()
     for guard in guards:
         idle.put(guard)
+
+    def ask(request: Mapping[str, object]) -> dict[str, Any]:
+        guard = idle.get()
+        try:
+            return guard.ask(request)
+        finally:
+            idle.put(guard)
+
     threads = ThreadPoolExecutor(jobs, thread_name_prefix="documents")
     try:
-        yield threads, idle
+        yield threads, ask
     finally:
         for guard in guards:
             guard.retire()
         threads.shutdown(wait=True, cancel_futures=True)
         for guard in guards:
             guard.close()
+
+
+@contextmanager
+def _working_elsewhere(
+    name: str, environ: Mapping[str, str], jobs: int, engine: str, scheduler: str
+) -> Iterator[tuple[ThreadPoolExecutor, Ask]]:
+    """As many threads as may wait for an engine, which has workers of its own."""
+    from strata_git.pipeline.documents import elsewhere
+    from strata_git.pipeline.documents.programs import surroundings
+    from strata_git.runs.engines import calling
+
+    with TemporaryDirectory(prefix="engine-", dir=name) as own, calling(engine, jobs, scheduler, Path(own)) as call:
+        known = {"environ": surroundings(environ)}
+        threads = ThreadPoolExecutor(jobs, thread_name_prefix="documents")
+        try:
+            yield threads, lambda request: call(elsewhere.ask, {**known, **request})
+        finally:
+            threads.shutdown(wait=True, cancel_futures=True)
 
 
 def _request(plan: Plan, environ: Mapping[str, str]) -> dict[str, object]:
@@ -165,7 +199,7 @@ def _worked(
     info: ResourceInfo,
     plan: Plan,
     directory: Path,
-    idle: SimpleQueue[Guard],
+    ask: Ask,
     request: Mapping[str, object],
 ) -> Reading:
     directory.mkdir()
@@ -185,11 +219,7 @@ def _worked(
         "sha256": sha256,
         "bytes": size,
     }
-    guard = idle.get()
-    try:
-        answer = guard.ask({**request, **about})
-    finally:
-        idle.put(guard)
+    answer = ask({**request, **about})
     (directory / "content").unlink(missing_ok=True)
     reading = replace(reading, sha256=sha256, bytes=size)
     if answer.pop("status") == "refused":

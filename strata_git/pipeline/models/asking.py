@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from strata_git.errors import printable
 from strata_git.pipeline.backoff import Backoff
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from strata_git.pipeline.models.memory import Memory
 
+T = TypeVar("T")
+Sleep = Callable[[float], Awaitable[None]]
 ASSUMED_OUTPUT = 256
 """Tokens of an answer whose length nobody limited, for the limit of tokens a minute."""
 
@@ -46,9 +48,9 @@ class Client:
     counters: Counters = field(default_factory=Counters)
     spans: Spans = field(default_factory=Spans)
     at_once: int | None = None
-    sleep: Callable[[float], Awaitable[None]] | None = None
+    sleep: Sleep | None = None
     _limiter: anyio.CapacityLimiter | None = None
-    _waiting: dict[str, tuple[anyio.Lock, list[int]]] = field(default_factory=dict)
+    _turns: Turns = field(default_factory=lambda: Turns())
 
     async def complete(self, question: Question, on_text: Listener | None = None) -> Answer:
         """The answer; equal questions that are asked at the same time are asked once.
@@ -59,7 +61,7 @@ class Client:
             key = question.digest(self.respondent.name)
         except ValueError as error:
             raise InferenceError(f"The question cannot be written down: {printable(str(error))}.") from None
-        async with self._alone(key):
+        async with self._turns.alone(key):
             remembered = self.memory.recall(key) if self.memory else None
             if remembered is not None:
                 self.counters.add(cached=1)
@@ -79,17 +81,12 @@ class Client:
     async def _asked(self, question: Question, on_text: Listener | None) -> Answer:
         counting = tokenizer(self.priced)
         estimated = _estimate(question, counting)
-        for attempt in range(1, self.backoff.attempts + 1):
-            try:
-                return await self._attempt(question, on_text, attempt, estimated)
-            except PipelineError as error:
-                wait = self.backoff.wait(attempt, error.retry_after)
-                if not error.retryable or attempt == self.backoff.attempts or wait is None:
-                    raise
-                self.counters.add(retries=1)
-                self.backoff.retried(error, wait)
-                await self._slept(wait)
-        raise AssertionError("unreachable: attempts is at least 1")
+        return await persistent(
+            lambda attempt: self._attempt(question, on_text, attempt, estimated),
+            self.backoff,
+            self.counters,
+            self.sleep,
+        )
 
     async def _attempt(self, question: Question, on_text: Listener | None, attempt: int, estimated: int) -> Answer:
         from strata_git.pipeline.models.structured import fitted
@@ -123,7 +120,26 @@ class Client:
             self.counters.spend(answer.cost)
 
     @asynccontextmanager
-    async def _alone(self, key: str) -> AsyncIterator[None]:
+    async def _one_of_many(self) -> AsyncIterator[None]:
+        if self.at_once is None:
+            yield
+            return
+        import anyio
+
+        if self._limiter is None:
+            self._limiter = anyio.CapacityLimiter(self.at_once)
+        async with self._limiter:
+            yield
+
+
+@dataclass(slots=True)
+class Turns:
+    """Those who ask the same wait for one another."""
+
+    _waiting: dict[str, tuple[anyio.Lock, list[int]]] = field(default_factory=dict)
+
+    @asynccontextmanager
+    async def alone(self, key: str) -> AsyncIterator[None]:
         """Nobody else asks the same meanwhile."""
         import anyio
 
@@ -137,25 +153,31 @@ class Client:
             if not users[0]:
                 self._waiting.pop(key, None)
 
-    @asynccontextmanager
-    async def _one_of_many(self) -> AsyncIterator[None]:
-        if self.at_once is None:
-            yield
-            return
-        import anyio
 
-        if self._limiter is None:
-            self._limiter = anyio.CapacityLimiter(self.at_once)
-        async with self._limiter:
-            yield
+async def persistent(
+    attempt: Callable[[int], Awaitable[T]], backoff: Backoff, counters: Counters, sleep: Sleep | None = None
+) -> T:
+    """What `attempt` (told which one it is) gives, tried again while that may help. Raises the last PipelineError."""
+    for number in range(1, backoff.attempts + 1):
+        try:
+            return await attempt(number)
+        except PipelineError as error:
+            wait = backoff.wait(number, error.retry_after)
+            if not error.retryable or number == backoff.attempts or wait is None:
+                raise
+            counters.add(retries=1)
+            backoff.retried(error, wait)
+            await _slept(wait, sleep)
+    raise AssertionError("unreachable: attempts is at least 1")
 
-    async def _slept(self, seconds: float) -> None:
-        if self.sleep is not None:
-            await self.sleep(seconds)
-            return
-        import anyio
 
-        await anyio.sleep(seconds)
+async def _slept(seconds: float, sleep: Sleep | None) -> None:
+    if sleep is not None:
+        await sleep(seconds)
+        return
+    import anyio
+
+    await anyio.sleep(seconds)
 
 
 async def _unhurried(respondent: Respondent, question: Question, on_text: Listener | None) -> Answer:

@@ -15,6 +15,7 @@ from strata_git.pipeline.models.client import Answer, Listener, Question
 from strata_git.pipeline.models.failures import FILTERED, translated
 
 if TYPE_CHECKING:
+    from openai import AsyncAzureOpenAI, AsyncOpenAI
     from pydantic_ai.messages import ModelMessage, ModelResponse
     from pydantic_ai.models import Model, ModelRequestParameters
 
@@ -75,25 +76,36 @@ def _model(settings: Inference, key: str | None, environ: Mapping[str, str]) -> 
         from pydantic_ai.providers.bedrock import BedrockProvider
 
         return BedrockConverseModel(
-            settings.model, provider=BedrockProvider(bedrock_client=_bedrock(settings, key, environ))
+            settings.model, provider=BedrockProvider(bedrock_client=bedrock_client(settings, key, environ))
         )
-    from openai import AsyncAzureOpenAI, AsyncOpenAI
     from pydantic_ai.models.openai import OpenAIChatModel
     from pydantic_ai.providers.azure import AzureProvider
     from pydantic_ai.providers.openai import OpenAIProvider
 
-    limits: Any = {"max_retries": 0, "timeout": settings.timeout_s}
     if settings.provider == "azure-openai":
-        azure = AsyncAzureOpenAI(
-            azure_endpoint=settings.endpoint or "", api_version=settings.api_version or "2024-10-21",
-            api_key=key, azure_ad_token_provider=None if key else _identity(), **limits,
-        )  # fmt: skip
+        azure = azure_client(settings, key)
         return OpenAIChatModel(settings.deployment or settings.model, provider=AzureProvider(openai_client=azure))
-    client = AsyncOpenAI(base_url=settings.endpoint, api_key=key or KEYLESS, **limits)
-    return OpenAIChatModel(settings.model, provider=OpenAIProvider(openai_client=client))
+    return OpenAIChatModel(settings.model, provider=OpenAIProvider(openai_client=openai_client(settings, key)))
 
 
-def _bedrock(settings: Inference, key: str | None, environ: Mapping[str, str]) -> Any:
+def azure_client(settings: Inference, key: str | None) -> AsyncAzureOpenAI:
+    """The SDK's client of an Azure deployment, which makes one attempt; without a key, Azure's own identity."""
+    from openai import AsyncAzureOpenAI
+
+    return AsyncAzureOpenAI(
+        azure_endpoint=settings.endpoint or "", api_version=settings.api_version or "2024-10-21", api_key=key,
+        azure_ad_token_provider=None if key else _identity(), max_retries=0, timeout=settings.timeout_s,
+    )  # fmt: skip
+
+
+def openai_client(settings: Inference, key: str | None) -> AsyncOpenAI:
+    """The SDK's client of OpenAI, or of whoever speaks its protocol, which makes one attempt."""
+    from openai import AsyncOpenAI
+
+    return AsyncOpenAI(base_url=settings.endpoint, api_key=key or KEYLESS, max_retries=0, timeout=settings.timeout_s)
+
+
+def bedrock_client(settings: Inference, key: str | None, environ: Mapping[str, str]) -> Any:
     """botocore's client; `key` is a Bedrock API key (a bearer token), else the SDK finds credentials by itself."""
     import boto3
     import botocore.session

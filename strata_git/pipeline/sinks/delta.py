@@ -132,7 +132,8 @@ class Delta:
         same = " AND ".join(f"t.{_quoted(key)} = s.{_quoted(key)}" for key in keys)
         there = {field.name for field in table.schema().fields}
         rest = [name for name in columns if name not in keys]
-        differs = " OR ".join(f"t.{_quoted(n)} IS DISTINCT FROM s.{_quoted(n)}" for n in rest if n in there)
+        # delta-rs reads OR before IS DISTINCT FROM, so each has parentheses of its own
+        differs = " OR ".join(f"(t.{_quoted(n)} IS DISTINCT FROM s.{_quoted(n)})" for n in rest if n in there)
         if set(rest) - there:  # a new column makes every row another
             differs = "true"
         merge = table.merge(

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from strata_git.contracts.sweep import Sweep
 from strata_git.errors import StrataError, UsageError, printable
+from strata_git.runs.engines import require_engine
 from strata_git.runs.plugin import Checked, Plugin, RunContext, RunResult
 from strata_git.runs.spec import RunSpec
-from strata_git.runs.sweeps.engine import require_engine
 from strata_git.runs.sweeps.how import RECORDS, How
 from strata_git.runs.sweeps.resume import require_same_code
 from strata_git.runs.sweeps.search import Search, search_of

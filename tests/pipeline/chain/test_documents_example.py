@@ -33,7 +33,7 @@ def test_the_readme_runs(builder: Builder) -> None:
             for part in line.split(" && "):
                 repo.git(*shlex.split(part)[1:])
     assert "drafts" not in told["git strata connect ls minutes"]
-    first, second = sorted(path.name for path in (repo.path / "runs").glob("run-*"))
+    first, second, third = sorted(path.name for path in (repo.path / "runs").glob("run-*"))
     rows = outputs(repo, first)
     assert rows == outputs(repo, second)
     assert {row["document"] for row in rows} == {"2026-03-02.md", "2026-03-16.html", "attendance.csv"}
@@ -44,5 +44,8 @@ def test_the_readme_runs(builder: Builder) -> None:
         counted = line_of.execute("SELECT count(*), count(DISTINCT id) FROM minutes").fetchone()
     assert counted == (len(rows), len(rows))
     assert sorted(path.name for path in (repo.path / "results").iterdir()) == [first, second]
+    maps, room = outputs(repo, third)
+    assert "Action: Grace asks two carriers" in maps["found"]["text"]
+    assert "stays open on Saturdays until the end of May" in room["answer"]
     repo.strata("prompt", "test", "summarise#v1").expect(0)
     repo.strata("doctor").expect(0, 1)

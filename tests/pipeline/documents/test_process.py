@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from strata_git.errors import UsageError
 from strata_git.load import load_yaml
+from strata_git.pipeline.documents import elsewhere
+from strata_git.pipeline.documents.reading import Plan, read
 from strata_git.pipeline.process import ProcessPlugin, lines_of, shown
 from strata_git.pipeline.process_report import page
+from strata_git.pipeline.sources.local import Local
+from strata_git.runs import engines
 from strata_git.runs.spec import RunSpec
 from tests.support import broken_corpus as made
 from tests.support.builder import RepositoryBuilder
@@ -133,3 +141,28 @@ def test_nothing_leaves_the_machine(repo: RepositoryBuilder) -> None:
         [sys.executable, "-m", "strata_git", "process", "--connector", "docs", "--tracking", "none", "--jobs", "2"],
     )
     assert (lost, done[0][0]) == (0, 0), done
+
+
+def test_an_engine_is_handed_names_of_files_and_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(elsewhere, "_IDLE_S", 0.01)
+
+    @contextmanager
+    def calling(name: str, jobs: int, scheduler: str, scratch: Path) -> Iterator[engines.Call]:
+        def call(function: Callable[[Any], Any], value: Any) -> Any:
+            asked.append(f"{name} {jobs} {scheduler} {value['name']}")
+            assert "canary" not in json.dumps(value)
+            return function(value)
+
+        assert scratch.is_dir()
+        yield call
+
+    monkeypatch.setattr(engines, "calling", calling)
+    for place in range(5):
+        (tmp_path / f"{place}.md").write_text(f"# Title {place}")
+    source = Local("docs", tmp_path)
+    environ = {"PATH": os.environ["PATH"], "OPENAI_API_KEY": "canary"}
+    there = read(source, source.list(), Plan(), environ=environ, jobs=1, engine="dask", scheduler="tcp://far:1")
+    found = [(one.name, one.document().text) for one in there]
+    assert found == [(f"{place}.md", f"# Title {place}\n") for place in range(5)]
+    assert asked == [f"dask 1 tcp://far:1 {place}.md" for place in range(5)]

@@ -68,6 +68,8 @@ def test_an_upsert_replaces_by_key_and_takes_the_last(tmp_path: Path) -> None:
     doubled = [{"id": 1, "text": "old"}, *ROWS]
     first = lake.write(doubled, run_id=RUN)
     assert (first.rows, first.written, first.dropped) == (3, 2, 1)
+    again = [{"id": 2, "text": "b", "vector": [2.0]}, {"id": 1, "text": "a", "vector": [1.0, 0.5]}]
+    assert lake.write(again, run_id="run-2026-11-20-001").written == 1  # one of two columns differs, in one row
     more = [{"id": 2, "text": "B"}, {"id": 1, "text": "a"}, {"id": 3, "text": "c"}]
     assert lake.write(more, run_id=NEXT).written == 2
     assert lake.write(more, run_id=NEXT).written == 0

@@ -37,9 +37,9 @@ def test_optuna_proposes_the_same_however_many_trials_are_made_at_once(repo: Rep
 
 
 def test_a_cluster_that_is_not_there_is_named(repo: RepositoryBuilder, monkeypatch: pytest.MonkeyPatch) -> None:
-    from strata_git.runs.sweeps import engine
+    from strata_git.runs import engines
 
-    monkeypatch.setattr(engine, "_PATIENCE", "1s")
+    monkeypatch.setattr(engines, "_PATIENCE", "1s")
     done = sweep(repo, how=How("dask", 1, "tcp://127.0.0.1:9"))
     assert done.status == "failed"
     assert "The Dask scheduler tcp://127.0.0.1:9 cannot be used" in (done.error or "")

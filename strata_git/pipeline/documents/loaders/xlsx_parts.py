@@ -89,7 +89,7 @@ def moment(serial: float, since_1904: bool) -> str:
         return ""
     if found.microsecond % 1000 == 0 and found.microsecond // 1000 in (1, 999):  # rounding of the fraction
         found = (found + timedelta(milliseconds=1)).replace(microsecond=0)
-    if serial < (0 if since_1904 else 2) and serial % 1:
+    if serial < (1 if since_1904 else 2) and serial % 1:
         return found.time().isoformat()
     return found.date().isoformat() if found.time() == datetime.min.time() else found.isoformat()
 

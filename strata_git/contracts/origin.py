@@ -13,11 +13,12 @@ Kind = Literal["default", "file", "profile", "environment", "option"]
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """`name` is the profile, the environment variable or the option; `line` is strata.yaml's (0: not written there)."""
+    """`name` is the profile, the environment variable or the option; `line` that of `file` (0: not written there)."""
 
     kind: Kind = "default"
     name: str = ""
     line: int = 0
+    file: str = SETTINGS
 
     def __str__(self) -> str:
         if self.kind == "environment":
@@ -26,7 +27,7 @@ class Origin:
             return printable(self.name)
         if self.kind == "default":
             return "default"
-        place = f"{SETTINGS}:{self.line}" if self.line else SETTINGS
+        place = f"{printable(self.file)}:{self.line}" if self.line else printable(self.file)
         if self.kind == "file":
             return place
         return f"{place} (profile {self.name})" if self.line else f"profile {self.name}"
@@ -35,7 +36,7 @@ class Origin:
         """As JSON-able data."""
         made: dict[str, object] = {"from": self.kind}
         made |= {"name": self.name} if self.name else {}
-        return made | ({"file": SETTINGS, "line": self.line} if self.line else {})
+        return made | ({"file": self.file, "line": self.line} if self.line else {})
 
 
 DEFAULT = Origin()
