@@ -13,14 +13,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from benchmarks import commits, doctor, documents, frameworks, index, integrity, pointers, runs, stages
+from benchmarks import commits, doctor, documents, frameworks, index, integrity, pointers, runs, serving, stages
 from benchmarks.measure import Goal, Outcome, Samples, judged, plain
 from benchmarks.report import table
 from benchmarks.repositories import Place, create
 
 ROWS = (
     "commit", "growth", "gate", "frameworks", "doctor", "pointers", "hash", "verify", "stages", "bulk", "index", "runs",
-    "documents",
+    "documents", "serving",
 )  # fmt: skip
 STORED = 15_000
 """Files that Git LFS stores, in the row of pointers."""
@@ -76,6 +76,7 @@ def measured(base: Path, rows: Sequence[str], scale: Scale, dvc: str | None) -> 
     if "runs" in rows:
         done.append(Row.of("runs", runs.overhead(base, rounds, quick=quick), runs.GOALS))
     done += _document_rows(base / "documents", rows, min(rounds, 3), quick=quick)
+    done += _serving_rows(base / "serving", rows, quick=quick)
     if "bulk" in rows:
         files = commits.BULK // 40 if quick else commits.BULK
         done.append(Row.of("bulk", commits.bulk(create(base, "bulk", 2, 2), files, rounds), commits.BULK_GOALS))
@@ -93,6 +94,11 @@ def _document_rows(base: Path, rows: Sequence[str], rounds: int, *, quick: bool)
         return []
     samples = documents.documents(base, rounds, python, megabytes=10 if quick else 100)
     return [Row.of("documents", samples, documents.GOALS)]
+
+
+def _serving_rows(base: Path, rows: Sequence[str], *, quick: bool) -> list[Row]:
+    python = serving.peers_python() if "serving" in rows else None
+    return [Row.of("serving", serving.services(base, python, quick=quick), serving.GOALS)] if python else []
 
 
 def _large_rows(base: Path, rows: Sequence[str], scale: Scale, dvc: str | None) -> list[Row]:

@@ -7,11 +7,11 @@ from typing import Literal
 
 from strata_git.errors import StrataError
 
-Folder = Literal["hooks", "templates", "tfc"]
+Folder = Literal["hooks", "requirements", "templates", "tfc"]
 
 
 def folder(name: Folder) -> Path:
-    """The directory of packaged `hooks`, `templates` or `tfc`.
+    """The directory of packaged `hooks`, `requirements` (lists of packages), `templates` or `tfc`.
 
     In a wheel they lie inside the package (`_hooks`, ...); in an editable install they are the repository's own
     folders. Raises StrataError when there is neither, which only a broken installation can cause.

@@ -26,15 +26,18 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 LONGEST_FILE = 400
 LONGEST_FUNCTION = 60
 UNSAFE = {"cloudpickle", "dill", "joblib", "marshal", "pickle", "shelve"}
-PROCESSES = {("strata_git/runs/sweeps/engine.py", "joblib")}
-"""joblib starts the processes of sweeps; what it loads are our own values, from workers that we started."""
+PROCESSES = {("strata_git/runs/sweeps/engine.py", "joblib"), ("strata_git/runs/engines.py", "joblib")}
+"""joblib starts the processes of sweeps, and of documents where that is asked for; what it loads are our own values,
+from workers that we started."""
 SWITCHES = {
     "strata_git/runs/limits.py", "strata_git/runs/mlflow.py", "strata_git/runs/plugins/sklearn_onnx.py",
-    "strata_git/runs/sweeps/engine.py",
+    "strata_git/runs/engines.py",
 }  # fmt: skip
 """MLflow and ONNX Runtime read their switches (no telemetry) from the process's environment: they are set there."""
 LAMBDA = "strata_git/pipeline/deploy/aws_lambda.py"
 """What AWS Lambda calls: an end like a command."""
+RAY = "strata_git/serving/deploy/ray_app.py"
+"""What Ray Serve calls, in the same way."""
 HEAVY = {"git", "gnupg", "mlflow", "pydantic", "pygit2", "yaml"}
 
 
@@ -58,7 +61,9 @@ def imported(path: Path) -> Iterator[tuple[str, int]]:
 
 def is_end(path: Path) -> bool:
     """Whether a module is an end that people, git or a platform call: those may read the environment and print."""
-    return path.relative_to(PACKAGE).parts[0] in {"cli", "hooks"} or name_of(path) == LAMBDA
+    if path.name == "__main__.py":
+        return True
+    return path.relative_to(PACKAGE).parts[0] in {"cli", "hooks"} or name_of(path) in (LAMBDA, RAY)
 
 
 @cache

@@ -72,6 +72,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "export": ("export", "pipelines"),
     "prompt": ("prompt", "pipelines"),
     "infer": ("infer", "pipelines"),
+    "service": ("service.group", "services"),
 }
 
 

@@ -150,9 +150,10 @@ class Execution(Contract):
 
     model_config = ConfigDict(
         extra="forbid", strict=True, frozen=True,
-        json_schema_extra={"dependencies": {"scheduler": {
-            "required": ["engine"], "properties": {"engine": {"enum": ["dask", "ray"]}},
-        }}},
+        json_schema_extra={
+            "if": {"required": ["scheduler"]},
+            "then": {"required": ["engine"], "properties": {"engine": {"enum": ["dask", "ray"]}}},
+        },
     )  # fmt: skip
 
     scratch: Text | None = None

@@ -49,6 +49,9 @@ ServedModel = Annotated[
 Port = Annotated[int, Field(ge=1, le=65535)]
 _HOST = re.compile(r"[A-Za-z0-9:._\-]{1,253}")
 _QUANTITY = re.compile(r"[0-9]+(?:\.[0-9]+)?(?:m|k|M|G|T|Ki|Mi|Gi|Ti)?")
+IMAGE = re.compile(r"[A-Za-z0-9][A-Za-z0-9._/:@\-]{0,254}")
+_ARGUMENT = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_SECRET = re.compile(r"\$\{secret:[A-Za-z0-9][A-Za-z0-9_.\-]{0,127}\}")
 _ISSUER = re.compile(r"https://[^\s@?#]+")
 
 
@@ -59,6 +62,10 @@ def _matching(pattern: re.Pattern[str], what: str) -> Checked:
         return value
 
     return Checked(check, whole(pattern.pattern), what)
+
+
+Image = Annotated[str, _matching(IMAGE, "the name of an image")]
+BuildArgument = Annotated[str, _matching(_ARGUMENT, "the name of a build argument")]
 
 
 class ApiKey(Contract):
@@ -177,13 +184,36 @@ class Task(Contract):
     description: Label | None = None
 
 
-class Build(Contract):
-    """How images are made. `checks` are tasks that must pass first; `coverage` is in percent."""
+class Registry(Contract):
+    """Who hands images to a registry. The password is never here, only its name among the secrets of strata.yaml."""
 
-    image: Label | None = None
+    username: Label
+    password: Annotated[str, _matching(_SECRET, "the name of a secret, as ${secret:registry}")]
+
+
+class Build(Contract):
+    """How images are made: from which image (`base`), with which packages, for whom.
+
+    `packages` are taken from the package index, from a directory of wheels (`wheelhouse`), or as they are `installed`
+    here. `checks` are tasks that must pass first; `coverage` is the percent of own Python code that tests must run
+    (null: nobody asks).
+    """
+
+    image: Image | None = None
     engine: Literal["auto", "buildah", "podman", "docker"] = "auto"
+    base: Image | None = None
+    args: dict[BuildArgument, Text] = Field(default_factory=dict)
+    packages: Literal["index", "wheelhouse", "installed"] = "index"
+    wheelhouse: InsidePath = "wheelhouse"
+    registry: Registry | None = None
     checks: Many[Name] = ()
-    coverage: int | None = Field(default=None, ge=0, le=100)
+    coverage: int | None = Field(default=95, ge=0, le=100)
+
+    @model_validator(mode="after")
+    def _keeps_no_secret(self) -> Self:
+        if named := next((name for name, value in self.args.items() if "${secret:" in value), None):
+            raise ValueError(f"args.{named}: a build argument stays in the image for everybody to read")
+        return self
 
 
 class Service(Contract):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from types import MappingProxyType
 from typing import Any, Literal
@@ -61,26 +61,25 @@ class Signature:
 
     inputs: tuple[Field, ...]
     outputs: tuple[Field, ...]
+    names: tuple[str, ...] = field(init=False, repr=False, compare=False)
+    """The inputs' names."""
+    is_matrix: bool = field(init=False, repr=False, compare=False)
+    """Whether all inputs are numbers, so that one matrix can hold them."""
+    width: int = field(init=False, repr=False, compare=False)
+    """Elements in one row of all inputs."""
+    is_float64: bool = field(init=False, repr=False, compare=False)
+    """Whether all inputs are single float64."""
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The inputs' names."""
-        return tuple(field.name for field in self.inputs)
-
-    @property
-    def is_matrix(self) -> bool:
-        """Whether all inputs are numbers, so that one matrix can hold them."""
-        return all(field.is_number for field in self.inputs)
-
-    @property
-    def width(self) -> int:
-        """Elements in one row of all inputs."""
-        return sum(field.width for field in self.inputs)
-
-    @property
-    def is_float64(self) -> bool:
-        """Whether all inputs are single float64."""
-        return all(field.type == "float64" and not field.inner for field in self.inputs)
+    def __post_init__(self) -> None:
+        """What every request asks is found out once."""
+        derived = {
+            "names": tuple(one.name for one in self.inputs),
+            "is_matrix": all(one.is_number for one in self.inputs),
+            "width": sum(one.width for one in self.inputs),
+            "is_float64": all(one.type == "float64" and not one.inner for one in self.inputs),
+        }
+        for name, value in derived.items():
+            object.__setattr__(self, name, value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +146,15 @@ def signature_of(metadata: Mapping[str, object]) -> Signature:
     sides = said if isinstance(said, Mapping) else {}
     inputs, outputs = (_fields(sides.get(side), side) for side in ("inputs", "outputs"))
     return Signature(inputs, outputs)
+
+
+def signature_json(signature: Signature) -> dict[str, object]:
+    """The columns as JSON, as `signature_of` reads them under `signature`."""
+    sides = {"inputs": signature.inputs, "outputs": signature.outputs}
+    return {
+        side: [{"name": one.name, "type": one.type, "shape": [None, *one.inner]} for one in fields]
+        for side, fields in sides.items()
+    }
 
 
 def _fields(said: object, side: str) -> tuple[Field, ...]:

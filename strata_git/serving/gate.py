@@ -1,9 +1,10 @@
 """The gate that every model passes before it answers. It fails closed: what cannot be shown is refused.
 
 In order: the ledger has the version where it was asked for; the trust policy and the signatures on the version allow
-it; its tree, list and files are those that the event signs; the bytes that are loaded are read once and hashed; their
-format cannot run code; the signature names its columns; it loads, answers one row, and gives its golden predictions
-again. Nothing of the work tree is read, and no pickle is ever loaded.
+it; its tree, list and files are those that the event signs, and HEAD has no others; the bytes that are loaded are read
+once and hashed; their format cannot run code, or trusted people signed it and code of the service's own loads it; the
+signature names its columns; it loads, answers one row, and gives its golden predictions again. Nothing of the version
+is read from the work tree.
 """
 
 from __future__ import annotations
@@ -17,11 +18,14 @@ from typing import TYPE_CHECKING, Any, Literal
 from strata_git.contracts.layout import STAGES, Reference, parse_reference
 from strata_git.errors import MissingExtra, StrataError, UsageError, printable
 from strata_git.integrity.signer import is_signed, spoiler
-from strata_git.serving.columns import Signature, blank_table, signature_of
-from strata_git.serving.format_rule import choose_file, judge_content
+from strata_git.serving.columns import blank_table, signature_of
+from strata_git.serving.errors import PredictionError, RequestError
+from strata_git.serving.format_rule import choose_file, judge_content, judge_files
 from strata_git.serving.golden import Golden, compare_golden
+from strata_git.serving.loading import Loadable, close_model, load_model
+from strata_git.serving.own_code import OwnCode, check_code
 from strata_git.serving.provenance import Provenance
-from strata_git.serving.released import Release, open_release, read_signature
+from strata_git.serving.released import Release, open_release, read_signature, require_unaltered
 
 if TYPE_CHECKING:
     from strata_git.config import Settings
@@ -62,7 +66,7 @@ class Demands:
 
     `format` is `auto` (ONNX where the version has it, else skops) or one of them; `threads` those of one prediction.
     `golden` are predictions to give again, within `absolute` + `relative` x the recorded value. `require_trust` asks
-    for a trust policy in force.
+    for a trust policy in force. `code` is code of the service's own, that loads the model or answers with it.
     """
 
     format: str = "auto"
@@ -71,6 +75,7 @@ class Demands:
     absolute: float = 1e-6
     relative: float = 1e-5
     require_trust: bool = False
+    code: OwnCode | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,56 @@ def current_event(repo: Repository, settings: Settings, reference: str, *, now: 
     gate = _Gate(repo, settings, reference, Demands(), None)
     with gate.step("ledger"):
         placed = _placed(gate.read(_served(reference).name, now), _served(reference))
+        record = _record(placed)
+    with gate.step("tree"):
+        require_unaltered(repo, open_release(repo, record))
     return placed.since.oid
+
+
+def current_placement(
+    repo: Repository, settings: Settings, reference: str, *, now: datetime | None = None
+) -> tuple[Ledger, Placement]:
+    """What the ledger says of the reference: its model's events, and where the version is that it means now.
+
+    Raises NotServed (`ledger`, `trust`) where nothing may be served by it, whatever its files are.
+    """
+    gate, asked = _Gate(repo, settings, reference, Demands(), None), _served(reference)
+    with gate.step("ledger"):
+        ledger = gate.read(asked.name, now)
+        placed = _placed(ledger, asked)
+        _record(placed)
+    with gate.step("trust"):
+        _judge_trust(ledger, required=False)
+    return ledger, placed
+
+
+def current_version(repo: Repository, settings: Settings, reference: str, *, now: datetime | None = None) -> str:
+    """The exact version (`churn@v3`) that `reference` means now, by its events. Raises NotServed as `current_event`."""
+    gate = _Gate(repo, settings, reference, Demands(), None)
+    asked = _served(reference)
+    with gate.step("ledger"):
+        return f"{asked.name}@{_placed(gate.read(asked.name, now), asked).version}"
+
+
+def describe_model(
+    repo: Repository, settings: Settings, reference: str, *, now: datetime | None = None
+) -> dict[str, Any]:
+    """metadata.yaml of what `reference` means, once its events, tree and list were found sound; nothing is loaded.
+
+    Raises NotServed as `open_model`, which asks much more.
+    """
+    gate = _Gate(repo, settings, reference, Demands(), None)
+    asked = _served(reference)
+    with gate.step("ledger"):
+        record = _record(_placed(gate.read(asked.name, now), asked))
+    with gate.step("tree"):
+        release = open_release(repo, record)
+        require_unaltered(repo, release)
+    with gate.step("bytes"):
+        metadata = release.model_metadata()
+    with gate.step("columns"):
+        signature_of(metadata)
+    return metadata
 
 
 def _served(reference: str) -> Reference:
@@ -147,29 +201,33 @@ class _Gate:
             told(_judge_trust(ledger, self._demands.require_trust))
         with self.step("tree"):
             release = open_release(self._repo, record)
+            require_unaltered(self._repo, release)
         with self.step("signed") as told:
             signers, sentence = self._signatures(release, record, protected=ledger.trust.policy is not None)
             told(sentence)
-        with self.step("bytes") as told:
-            metadata = release.model_metadata()
-            format_, name = choose_file(release, metadata, self._demands.format)
-            data = release.read(name)
-            told(f"{name}, {len(data)} bytes")
-        with self.step("format"):
-            judge_content(release, metadata, format_, name, data)
+        metadata, loadable = self._bytes(release)
+        with self.step("format") as told:
+            told(self._format(release, metadata, loadable, ledger.trust.policy is not None and bool(signers)))
         with self.step("columns"):
             signature = signature_of(metadata)
         with self.step("load"):
-            model = _loaded(format_, data, signature, metadata, self._demands.threads)
+            demands = self._demands
+            model = load_model(
+                loadable, signature, code=demands.code, threads=demands.threads, environ=self._repo.environ
+            )
         golden = self._golden(placed)
-        self._warm_up(model, golden)
-        self._compare(model, golden)
+        try:
+            self._warm_up(model, golden)
+            self._compare(model, golden)
+        except BaseException:
+            close_model(model)
+            raise
         cited = tuple((one["ref"], one["content_hash"]) for one in metadata["datasets"])
         provenance = Provenance(
-            model=asked.name, version=placed.version, stage=placed.stage, commit=record.commit,
-            run=str(metadata.get("run") or ""), digest=record.digest, signer=placed.since.signer, format=format_,
-            file=name, sha256=release.sums[name], event=placed.since.tag, trust=ledger.trust.state, signed_by=signers,
-            datasets=cited,
+            model=asked.name, version=placed.version, stage=placed.stage, commit=record.commit, digest=record.digest,
+            run=str(metadata.get("run") or ""), signer=placed.since.signer, format=loadable.format,
+            file=loadable.name, sha256=release.sums[loadable.name], event=placed.since.tag, trust=ledger.trust.state,
+            signed_by=signers, datasets=cited, code=demands.code.digest if demands.code else "",
         )  # fmt: skip
         return Loaded(model, provenance, tuple(self._steps), placed.since.oid)
 
@@ -183,8 +241,35 @@ class _Gate:
             raise
         except StrataError as error:
             self._say(Step(name, "refused", error.message))
-            raise NotServed(self._reference, tuple(self._steps), error.hint) from error
+            raise NotServed(self._reference, tuple(self._steps), error.hint or _cause(error)) from error
         self._say(Step(name, "passed", told[0]))
+
+    def _bytes(self, release: Release) -> tuple[dict[str, Any], Loadable]:
+        """What is loaded, each file read once: one of a known format, or all of them for who loads them by code."""
+        code = self._demands.code
+        with self.step("bytes") as told:
+            metadata = release.model_metadata()
+            trusted_types = tuple(metadata.get("trusted_types", ()))
+            if code is not None:
+                check_code(code)
+            if code is not None and code.loads:
+                name = str(metadata["artifact"])
+                files = {one: release.read(one) for one in release.sums}
+                if name not in files:
+                    raise StrataError(f"its artifact '{printable(name)}' is a directory; name the file that is loaded")
+                told(f"{len(files)} files, {sum(map(len, files.values()))} bytes, for load() in {code.place}")
+                return metadata, Loadable(str(metadata["format"]), name, files, trusted_types)
+            format_, name = choose_file(release, metadata, self._demands.format)
+            data = release.read(name)
+            told(f"{name}, {len(data)} bytes")
+            return metadata, Loadable(format_, name, {name: data}, trusted_types)
+
+    def _format(self, release: Release, metadata: Mapping[str, Any], loadable: Loadable, trusted: bool) -> str:
+        code = self._demands.code
+        if code is not None and code.loads:
+            return judge_files(metadata, loadable.files, trusted=trusted)
+        judge_content(release, metadata, loadable.format, loadable.name, loadable.data)
+        return ""
 
     def read(self, model: str, now: datetime | None) -> Ledger:
         from strata_git.ledger.events import read_ledger
@@ -219,8 +304,11 @@ class _Gate:
         if golden is not None:  # rows that the model is known to answer: the comparison warms it up
             self._say(Step("warm-up", "skipped", "its golden predictions do it"))
             return
-        with self.step("warm-up"):
-            model.predict(blank_table(model.signature))
+        with self.step("warm-up") as told:
+            try:
+                model.predict(blank_table(model.signature))
+            except RequestError as error:  # it has looked at the row; one of zeros is not for every model
+                told(f"it refuses a row of zeros and empty texts ({error.message})")
 
     def _compare(self, model: Model, golden: Golden | None) -> None:
         if golden is None:
@@ -292,9 +380,9 @@ def _judge_signatures(
     return tuple(one.who for one in counting), f"signed by {', '.join(one.who for one in counting)}"
 
 
-def _loaded(format_: str, data: bytes, signature: Signature, metadata: Mapping[str, Any], threads: int) -> Model:
-    from strata_git.serving.backends.local import OnnxModel, SkopsModel
-
-    if format_ == "onnx":
-        return OnnxModel(data, signature, threads=threads)
-    return SkopsModel(data, signature, trusted=tuple(metadata.get("trusted_types", ())), threads=threads)
+def _cause(error: StrataError) -> str:
+    """Why a model could not answer rows of the repository's own: these words may be told here, and only here."""
+    cause = error.__cause__
+    if not isinstance(error, PredictionError) or cause is None:
+        return ""
+    return printable(f"{type(cause).__name__}: {str(cause).strip().partition(chr(10))[0][:300]}")

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import csv
-import io
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
-from math import isclose, isnan
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import isclose
 from typing import TYPE_CHECKING, Any
 
 from strata_git.contracts.layout import parse_reference
-from strata_git.errors import MissingExtra, StrataError, printable
-from strata_git.serving.columns import Bounds, Field, Signature, Table
-from strata_git.serving.released import Release, open_dataset, open_run
+from strata_git.errors import StrataError, printable
+from strata_git.serving.columns import Bounds, Signature, Table
+from strata_git.serving.released import Release, open_dataset
+from strata_git.serving.splits import committed_table, drawn_table, split_names
 from strata_git.serving.tables import plain, read_table
 
 if TYPE_CHECKING:
@@ -25,9 +24,6 @@ UNSEEN = ("val", "validation", "test")
 """Splits that no model learns from, the best first."""
 ROWS = 20
 LIMIT = 16 << 20
-_NO_CONTEXT: Any = None
-"""What is drawn or comes with scikit-learn is read through no run's context."""
-_MISSING = ("", "NA", "NaN", "nan", "null")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,40 +111,8 @@ def freeze_golden(repo: Repository, model: Model, provenance: Provenance, *, row
         return make_golden(model, f"models/{provenance.reference}", table), f"{reference}, {split}"
     if told is not None:
         raise told
-    source, table = _drawn_table(repo, provenance, model.signature, rows)
-    return make_golden(model, f"models/{provenance.reference}", table), source
-
-
-def _drawn_table(repo: Repository, provenance: Provenance, signature: Signature, rows: int) -> tuple[str, Table]:
-    """Rows of a run of the plugin `sklearn` whose data is no committed version: made again from its seed."""
-    from strata_git.contracts.base import ContractError, parse
-    from strata_git.contracts.experiment import RunConfig
-    from strata_git.load import Unloadable, load_yaml
-
-    try:
-        document = load_yaml(open_run(repo, provenance.run).read("config.yaml"))
-        parse(RunConfig, document)
-    except (ContractError, Unloadable) as error:
-        raise StrataError(f"runs/{provenance.run}/config.yaml: {error}.") from None
-    said = document.value if isinstance(document.value, dict) else {}
-    if said.get("plugin") != "sklearn" or str(said.get("dataset_id") or "sklearn:").partition(":")[0] != "sklearn":
-        raise StrataError(f"{provenance.reference} cites no dataset that rows could be taken from.")
-    from strata_git.runs.plugins import sklearn_data, sklearn_model
-    from strata_git.runs.spec import RunSpec
-
-    wanted = {field.name for field in fields(RunSpec)}
-    spec = RunSpec(**{name: value for name, value in said.items() if name in wanted})
-    sklearn_model.check(spec.params)
-    sklearn_data.check(spec.data_spec, dataset_id=spec.dataset_id, task=sklearn_model.task(spec.params))
-    try:
-        made = sklearn_data.load(spec, _NO_CONTEXT, sklearn_model.task(spec.params))
-    except ImportError:
-        raise MissingExtra("sklearn", "Drawing a run's data again") from None
-    split = next(name for name in UNSEEN if name in made.parts)
-    matrix = made.parts[split].features
-    step = max(len(matrix) // rows, 1)
-    value = {"split": {"columns": list(made.columns), "data": matrix[::step][:rows].tolist()}}
-    return f"{made.source}, {split}", read_table(value, signature, nan="pass")
+    source, split, table = drawn_table(repo, provenance, model.signature, UNSEEN, rows=rows)
+    return make_golden(model, f"models/{provenance.reference}", table), f"{source}, {split}"
 
 
 def unseen_table(dataset: Release, signature: Signature, *, rows: int = ROWS) -> tuple[str, Table]:
@@ -157,51 +121,14 @@ def unseen_table(dataset: Release, signature: Signature, *, rows: int = ROWS) ->
     The split is CSV with the signature's inputs among its columns; other columns are left out. Raises StrataError where
     there is no such split.
     """
-    splits = dataset.document().get("splits")
-    named = splits if isinstance(splits, Mapping) else {}
+    named = split_names(dataset)
     name = next((one for one in UNSEEN if one in named), None)
     if name is None:
         raise StrataError(
             f"{dataset.artifact.reference} has no split that a model does not learn from ({', '.join(UNSEEN)}).",
             hint="Name the rows yourself.",
         )
-    found = [row for file in _files(dataset, named[name]) for row in _csv(dataset, file, signature)]
-    if not found:
-        raise StrataError(f"The split '{name}' of {dataset.artifact.reference} has no rows.")
-    step = max(len(found) // rows, 1)
-    value = {"split": {"columns": list(signature.names), "data": found[::step][:rows]}}
-    return name, read_table(value, signature, nan="pass")
-
-
-def _files(dataset: Release, split: object) -> list[str]:
-    base = str(split.get("path", "")) if isinstance(split, Mapping) else ""
-    return [name for name in dataset.sums if name == base or name.startswith(f"{base.rstrip('/')}/")]
-
-
-def _csv(dataset: Release, name: str, signature: Signature) -> Iterator[list[Any]]:
-    place = f"{dataset.artifact.path}/{printable(name)}"
-    if not name.endswith(".csv"):
-        raise StrataError(f"{place} is no CSV: rows can be taken from CSV splits only.")
-    try:
-        reader = csv.DictReader(io.StringIO(dataset.read(name).decode(), newline=""), strict=True)
-        for row in reader:
-            yield [_cell(row[field.name], field) for field in signature.inputs]
-    except KeyError as error:
-        raise StrataError(f"{place} has no column '{printable(str(error.args[0]))}'.") from None
-    except (UnicodeDecodeError, csv.Error, ValueError, TypeError) as error:
-        raise StrataError(f"{place} cannot be read as the model's columns ({type(error).__name__}).") from None
-
-
-def _cell(text: str, field: Field) -> Any:
-    if field.inner:
-        raise ValueError("one cell is one value")
-    if field.is_float:
-        return None if text in _MISSING or isnan(float(text)) else float(text)
-    if field.type == "string":
-        return text
-    if field.type == "bool":
-        return {"true": True, "false": False, "1": True, "0": False}[text.casefold()]
-    return int(text)
+    return name, committed_table(dataset, name, signature, rows=rows)
 
 
 def _agree(found: Any, recorded: Any, absolute: float, relative: float) -> bool:

@@ -152,24 +152,29 @@ _SCALARS = {"double": 1, "float": 2, "int64": 3, "uint64": 4, "int32": 5, "bool"
             "uint32": 13}  # fmt: skip
 _MESSAGE, _ONE, _MANY = 11, 1, 3
 _FIELD = re.compile(r"(repeated )?(?:map<(\w+), (\w+)>|(\w+)) (\w+) = (\d+);")
+_HEAD = ('syntax = "proto3";', f"package {PACKAGE};")
 _RPC = re.compile(r"rpc (\w+)\((\w+)\) returns \((\w+)\);")
 
 
-def calls() -> Iterator[tuple[str, str, str]]:
+def calls(text: str = TEXT) -> Iterator[tuple[str, str, str]]:
     """The service's methods: name, request, response."""
-    for match in _RPC.finditer(TEXT):
+    for match in _RPC.finditer(text):
         yield match[1], match[2], match[3]
 
 
-def file_descriptor() -> Any:
-    """A `FileDescriptorProto` of TEXT, as protoc makes it of the same text."""
+def file_descriptor(text: str = TEXT) -> Any:
+    """A `FileDescriptorProto` of TEXT, as protoc makes it of the same text.
+
+    Another text may say more or less in the same style: one declaration a line, no enumerations, options or imports.
+    ValueError for what is not understood.
+    """
     from google.protobuf.descriptor_pb2 import FileDescriptorProto
 
     made = FileDescriptorProto(name=FILE, package=PACKAGE, syntax="proto3")
     open_: list[Any] = []
-    for line in (line.strip() for line in TEXT.splitlines()):
+    for line in (line.partition("//")[0].strip() for line in text.splitlines()):
         kind, _, rest = line.partition(" ")
-        if line == "}":
+        if line == "}" and open_:
             open_.pop()
         elif kind == "message":
             inside = open_[-1].nested_type if open_ else made.message_type
@@ -182,8 +187,12 @@ def file_descriptor() -> Any:
         elif kind == "rpc":
             name, request, response = _matched(_RPC, line)
             open_[-1].method.add(name=name, input_type=_full(request), output_type=_full(response))
-        elif open_ and not line.startswith("//"):
+        elif open_ and line:
             _add_field(open_, line)
+        elif line and not line.startswith(_HEAD):
+            raise ValueError(f"not understood: {line}")
+    if open_:
+        raise ValueError("not understood: a brace is left open")
     return made
 
 

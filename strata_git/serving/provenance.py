@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
+
+from strata_git.errors import StrataError
 
 SCHEMA = "strata/provenance/v1"
 
@@ -15,7 +18,8 @@ class Provenance:
     none is named), `digest` that of its CHECKSUMS.txt, `signer` who signed the event that brought it into its stage,
     `event` that event's tag, `file` and `sha256` what was loaded, `format` how. `trust` is the state of the trust
     policy: `trusted`, `unprotected`, `unpinned`. `signed_by` are those whose signatures on the version itself count.
-    `datasets` are what it was made from: reference and content hash.
+    `datasets` are what it was made from: reference and content hash. `code` is the digest of the service's own code
+    that loads it or answers with it (`""`: there is none).
     """
 
     model: str
@@ -32,6 +36,7 @@ class Provenance:
     trust: str = "unprotected"
     signed_by: tuple[str, ...] = ()
     datasets: tuple[tuple[str, str], ...] = ()
+    code: str = ""
 
     @property
     def reference(self) -> str:
@@ -48,6 +53,7 @@ class Provenance:
             "strata-digest": self.digest,
             "strata-signer": self.signer,
             "strata-format": self.format,
+            "strata-code": self.code,
         }
         return {name: _ascii(value) for name, value in told.items() if value}
 
@@ -55,6 +61,20 @@ class Provenance:
         """All of it as a JSON object."""
         cited = [{"ref": reference, "content_hash": content_hash} for reference, content_hash in self.datasets]
         return {"schema": SCHEMA, **asdict(self), "signed_by": list(self.signed_by), "datasets": cited}
+
+
+def read_provenance(value: object) -> Provenance:
+    """What `as_json` gave, after it was JSON. Raises StrataError for anything else."""
+    said = dict(value) if isinstance(value, Mapping) else {}
+    datasets = said.pop("datasets", None)
+    try:
+        if said.pop("schema") != SCHEMA:
+            raise ValueError("schema")
+        cited = tuple((str(one["ref"]), str(one["content_hash"])) for one in datasets)
+        signed_by = tuple(str(one) for one in said.pop("signed_by"))
+        return Provenance(**{name: str(text) for name, text in said.items()}, signed_by=signed_by, datasets=cited)
+    except (KeyError, TypeError, ValueError):
+        raise StrataError("This is no provenance of a model.") from None
 
 
 def _ascii(value: str) -> str:

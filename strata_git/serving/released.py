@@ -7,7 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from strata_git.contracts.layout import CHECKSUMS, METADATA, RUN_ID, SIGNATURE, UNSUMMED, Artifact, parse_reference
+from strata_git.contracts.layout import (
+    ADDABLE,
+    CHECKSUMS,
+    METADATA,
+    RUN_ID,
+    SIGNATURE,
+    UNSUMMED,
+    Artifact,
+    parse_reference,
+)
 from strata_git.contracts.tree import REGULAR
 from strata_git.doctor.deep import READ_LIMIT, DeepTree
 from strata_git.errors import StrataError, printable
@@ -21,16 +30,20 @@ if TYPE_CHECKING:
     from strata_git.load import Document
 
 _LIST_LIMIT = 64 << 20
+_NOTHING = ListedTree(None, ())
 
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One version at the commit of its events. `sums` is its CHECKSUMS.txt: path inside the version -> SHA-256."""
+    """One version at the `commit` of its events. `sums` is its CHECKSUMS.txt: path inside the version -> SHA-256;
+    `listing` are its files as git has them there."""
 
     artifact: Artifact
     listed: bytes
     sums: Mapping[str, str]
     _tree: DeepTree
+    listing: ListedTree = _NOTHING
+    commit: str = ""
 
     def read(self, name: str) -> bytes:
         """The bytes of a listed file, read once and hashed: what is returned is what was compared.
@@ -98,10 +111,41 @@ def open_release(repo: Repository, record: Record) -> Release:
     entries = tree.under(artifact.path)
     if not entries or tree_oid(entries, artifact.path, repo.object_format) != record.tree:
         raise StrataError(f"{artifact.path} at {record.commit[:12]} is not the tree that its event signs.")
-    release = _opened(repo, artifact, tree)
+    release = _opened(repo, artifact, tree, record.commit)
     if checksums.digest(release.listed) != record.digest:
         raise StrataError(f"{artifact.path}/{CHECKSUMS} is not the one that its event signs.")
     return release
+
+
+def require_unaltered(repo: Repository, release: Release) -> None:
+    """HEAD, where it has the version, has the files that its event signs; signatures may have come since.
+
+    A version that HEAD no longer has was retired, or is on another branch: what was signed is served all the same.
+    Raises StrataError that names the first file that differs.
+    """
+    head = repo.head()
+    artifact = release.artifact
+    place = f"{artifact.path}/"
+    now = _payload(commit_tree(repo, head, [artifact.path]), artifact) if head else {}
+    if not now:
+        return
+    signed = _payload(release.listing, artifact)
+    differing = sorted(now.items() ^ signed.items())
+    if not differing:
+        return
+    name = differing[0][0]
+    what = "was changed" if name in now and name in signed else "was added" if name in now else "was taken away"
+    raise StrataError(
+        f"{printable(place + name)} {what} in HEAD after the version was released: it is not what its event signs",
+        hint=f"git restore --source={release.commit[:12]} {artifact.path} brings back what was signed",
+    )
+
+
+def _payload(tree: ListedTree, artifact: Artifact) -> dict[str, tuple[str, str]]:
+    """Path in the version -> mode and object, without what may be added later."""
+    cut = len(artifact.path) + 1
+    entries = ((entry.path[cut:], entry) for entry in tree.under(artifact.path))
+    return {name: (entry.mode, entry.oid) for name, entry in entries if name not in ADDABLE}
 
 
 def open_dataset(repo: Repository, reference: str, content_hash: str) -> Release:
@@ -109,10 +153,18 @@ def open_dataset(repo: Repository, reference: str, content_hash: str) -> Release
     artifact, head = parse_reference(reference, kind="dataset").artifact("dataset"), repo.head()
     if head is None or not artifact.version:
         raise StrataError(f"{printable(reference)} is not in HEAD.")
-    release = _opened(repo, artifact, commit_tree(repo, head, [artifact.path]))
+    release = _opened(repo, artifact, commit_tree(repo, head, [artifact.path]), head)
     if checksums.content_hash(release.sums, kind="dataset") != content_hash:
         raise StrataError(f"{artifact.reference} has another content than the model was made from.")
     return release
+
+
+def open_model_version(repo: Repository, artifact: Artifact) -> Release:
+    """A model version as HEAD has it; no event is asked. Raises StrataError as `open_release`."""
+    head = repo.head()
+    if head is None or not artifact.version:
+        raise StrataError(f"{printable(artifact.reference)} is not in HEAD.")
+    return _opened(repo, artifact, commit_tree(repo, head, [artifact.path]), head)
 
 
 def open_run(repo: Repository, run: str) -> Release:
@@ -120,10 +172,10 @@ def open_run(repo: Repository, run: str) -> Release:
     artifact, head = Artifact("run", run), repo.head()
     if head is None or not RUN_ID.fullmatch(run):
         raise StrataError(f"There is no run {printable(run)} in HEAD.")
-    return _opened(repo, artifact, commit_tree(repo, head, [artifact.path]))
+    return _opened(repo, artifact, commit_tree(repo, head, [artifact.path]), head)
 
 
-def _opened(repo: Repository, artifact: Artifact, tree: ListedTree) -> Release:
+def _opened(repo: Repository, artifact: Artifact, tree: ListedTree, commit: str) -> Release:
     listed = _blob(tree, f"{artifact.path}/{CHECKSUMS}", _LIST_LIMIT)
     if listed is None:
         raise StrataError(f"{artifact.path} has no {CHECKSUMS}.")
@@ -132,7 +184,7 @@ def _opened(repo: Repository, artifact: Artifact, tree: ListedTree) -> Release:
     except checksums.ChecksumError as error:
         raise StrataError(f"{artifact.path}/{CHECKSUMS}: {error.message}.") from None
     _compare(tree, artifact, sums)
-    return Release(artifact, listed, sums, DeepTree(repo, tree, on_disk=False))
+    return Release(artifact, listed, sums, DeepTree(repo, tree, on_disk=False), tree, commit)
 
 
 def read_signature(repo: Repository, release: Release, commit: str) -> bytes | None:

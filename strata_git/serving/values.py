@@ -90,7 +90,7 @@ def flattened(value: Any, bounds: Bounds, field: str) -> tuple[list[Any], tuple[
         level = list(chain.from_iterable(level))
         if len(level) > bounds.elements:
             raise RequestError(f"holds more than {bounds.elements} elements", field=field, status=413)
-    if any(isinstance(one, list) for one in level):
+    if list in set(map(type, level)):
         raise RequestError("is nested unevenly", field=field)
     return level, tuple(shape)
 

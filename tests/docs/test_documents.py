@@ -31,12 +31,14 @@ DOCUMENTS = [
         "docs/ci.md",
         "docs/experiments.md",
         "docs/deployment.md",
+        "docs/running-services.md",
+        "docs/service-images.md",
         "docs/performance.md",
     )
 ]
 TEXTS = [*DOCUMENTS, *sorted((ROOT / "tfc").glob("*.md")), ROOT / "templates/workspace/README.md"]
 SAID = re.compile(r"`git strata ([a-z][a-z-]*)")
-LATER = {"retire", "service"}
+LATER = {"retire"}
 """Commands that a contract names before they exist; told in docs/shortcomings.md."""
 
 

@@ -51,7 +51,7 @@ class Copy:
     def test(self, selection: str) -> subprocess.CompletedProcess[str]:
         """Run `selection` on the copy as it is now; property tests draw the same examples each time."""
         words = [sys.executable, "-m", "pytest", "-x", "-q", "-n0", "-p", "no:cacheprovider", "-p", "guard"]
-        words += ["--hypothesis-profile=ci", "--rootdir", str(self.root), *selection.split()]
+        words += ["--hypothesis-profile=mutants", "--rootdir", str(self.root), *selection.split()]
         environ = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST_", "COV"))}
         environ |= {"PYTHONPATH": str(self.root), "PYTHONDONTWRITEBYTECODE": "1"}
         return subprocess.run(

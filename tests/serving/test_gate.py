@@ -126,10 +126,22 @@ def test_what_is_promoted_and_sound_answers_with_its_provenance(shop: Shop) -> N
     assert shop.open("models/forest@v1").provenance.version == "v1"
 
 
-def test_the_work_tree_is_not_asked(shop: Shop) -> None:
+def test_the_work_tree_is_not_asked_and_head_has_to_agree(shop: Shop) -> None:
     shop.repo.write({"models/forest/v1/model.onnx": other(), "models/forest/v1/metadata.yaml": b"{}"})
     assert score(shop.open()) == 10
-    shop.repo.commit("Tamper")  # released versions never change: what was promoted is served
+    shop.repo.commit("Tamper")
+    told = shop.refused()
+    assert (told.step, "metadata.yaml was changed in HEAD" in told.message) == ("tree", True)
+    repo = shop.repo.repository()
+    with pytest.raises(NotServed, match="tree"):  # whoever asks again and again hears of it, too
+        current_event(repo, SETTINGS, "forest@production", now=NOW + timedelta(hours=1))
+    repo.close()
+    shop.repo.git("checkout", "--quiet", "HEAD~1", "--", "models")
+    shop.repo.write({"models/forest/v1/more.txt": b"more"})
+    shop.repo.commit("Mend, and add")
+    assert "more.txt was added in HEAD" in shop.refused().message
+    shop.repo.git("rm", "--quiet", "-r", "models/forest/v1")
+    shop.repo.commit("Retire")  # what was promoted is served; nothing else goes by its name
     assert score(shop.open()) == 10
 
 

