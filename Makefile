@@ -9,7 +9,9 @@ MAKEFLAGS += --no-builtin-rules
 
 PYTHON ?=
 DIR ?= $(CURDIR)/demo
-JOBS ?= 2
+# Tests wait for programs that they start: three at a time keep two processors busy. Heavy ones are busy by themselves.
+JOBS ?= 3
+HEAVY_JOBS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -79,7 +81,7 @@ lint: setup
 
 test: setup peers lint bytecode
 	coverage erase
-	$(HASTE) coverage run -m pytest -n $(JOBS)
+	$(HASTE) coverage run -m pytest -n $(JOBS) --dist worksteal
 	coverage combine --quiet
 	coverage report --fail-under=95
 
@@ -93,7 +95,7 @@ test-core: $(CORE)
 
 # An empty selection (pytest's exit code 5) is no failure.
 test-heavy: setup peers tools bytecode test-core
-	$(HASTE) pytest -m heavy -n $(JOBS) --dist loadfile --durations=25 || [ $$? -eq 5 ]
+	$(HASTE) pytest -m heavy -n $(HEAVY_JOBS) --dist loadfile --durations=25 || [ $$? -eq 5 ]
 
 # A million inputs for each grammar, guided by coverage; an hour. What is found lies in .fuzz/. ARGS="yaml --seconds 60"
 fuzz: setup

@@ -9,7 +9,7 @@ from strata_git.checks.rule import ERROR, INFO, WARNING, Rule
 
 __all__ = ["ENGINE_REVISION", "RULES", "RULESET", "Rule"]
 
-ENGINE_REVISION = 6
+ENGINE_REVISION = 7
 """Raised by hand when the code of a rule, a contract or the loader judges differently: no old verdict is reused."""
 
 # fmt: off

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Mapping
+from ipaddress import ip_address
 
 from strata_git.checks.citations import full
 from strata_git.checks.documents import Reading, read_document
@@ -18,8 +19,6 @@ from strata_git.checks.python_source import Unparsable, functions, parse_source
 from strata_git.contracts.layout import GOLDEN, parse_reference
 
 PREDICT, MODEL_R = "model-service/predict.py", "model-service/model.R"
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
-"""Addresses that only this machine can reach."""
 Summary = Mapping[str, object]
 
 
@@ -90,9 +89,17 @@ def _judge_access(record: Reading) -> Iterator[Finding]:
     host = text(dig(record.value, "api", "host"))
     auth = dig(record.value, "api", "auth")
     asked = bool(items(dig(auth, "keys"))) or dig(auth, "oidc") is not None
-    if host is not None and host not in _LOOPBACK and not host.startswith("127.") and not asked:
+    if host is not None and not is_loopback(host) and not asked:
         message = f"'{host}' can be reached from other machines, and nobody is asked for a key or token"
         yield found("STR-V005", record.path, message, line=record.line("api", "host"))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach the address. A name that begins like one is a name."""
+    try:
+        return host == "localhost" or ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
 
 
 def _judge_code(exhibit: Exhibit, record: Reading) -> Iterator[Finding]:

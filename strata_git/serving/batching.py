@@ -17,6 +17,8 @@ from strata_git.errors import StrataError
 from strata_git.serving.columns import Signature, Table
 from strata_git.serving.errors import PredictionError, Unanswered
 
+STUCK = 3
+"""Deadlines after which a prediction is held to be one that does not end."""
 Outputs = Mapping[str, Any]
 Predict = Callable[[Table], Outputs]
 
@@ -65,11 +67,17 @@ class Batcher:
         self._waiting_rows = 0
         self._thread: Thread | None = None
         self._closed = False
+        self._since = 0.0
 
     @property
     def waiting(self) -> int:
         """Requests that wait."""
         return len(self._waiting)
+
+    def is_stuck(self, seconds: float) -> bool:
+        """Whether one prediction has been going on for longer: it may never end, and nothing else is answered."""
+        since = self._since
+        return since > 0 and time.monotonic() - since > seconds
 
     def at_once(self, table: Table) -> Outputs | None:
         """The answer, made in this thread; None where the model is busy or a batch is waited for."""
@@ -78,9 +86,11 @@ class Batcher:
         free = self._model.acquire(timeout=self._patience) if self._patience else self._model.acquire(blocking=False)
         if not free:
             return None
+        self._since = time.monotonic()
         try:
             return guarded(self._predict, table)
         finally:
+            self._since = 0.0
             self._model.release()
 
     def together(self, jobs: Sequence[Job]) -> bool:
@@ -89,8 +99,10 @@ class Batcher:
             return False
         try:
             for batch in batches(jobs, self._rows):
+                self._since = time.monotonic()
                 answer(self._predict, batch, self._signature)
         finally:
+            self._since = 0.0
             self._model.release()
         return True
 
@@ -119,7 +131,9 @@ class Batcher:
             with self._model:
                 jobs, late = self._next()
                 if jobs:
+                    self._since = time.monotonic()
                     answer(self._predict, jobs, self._signature)
+                    self._since = 0.0
             if jobs or late:
                 self._settle([*jobs, *late])
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -161,16 +162,24 @@ def _rows(root: Path, params: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[
 def _of_line(line: bytes, since: datetime | None) -> Iterator[tuple[str, Mapping[str, Any]]]:
     try:
         said = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         said = None
     if not isinstance(said, dict):
         yield "", {}
         return
     time = said.get("time") if isinstance(said.get("inputs"), dict) else None
     row = said["inputs"] if isinstance(said.get("inputs"), dict) else said
-    if since is not None and isinstance(time, str) and datetime.fromisoformat(time) < since:
+    if since is not None and isinstance(time, str) and not _is_since(time, since):
         return
     yield (time if isinstance(time, str) else ""), row
+
+
+def _is_since(time: str, since: datetime) -> bool:
+    """Whether that was not before; what is no time, or says of no zone, is not known to be."""
+    try:
+        return datetime.fromisoformat(time) >= since
+    except (ValueError, TypeError):
+        return False
 
 
 class _Odd:
@@ -184,7 +193,9 @@ def _value(value: Any, field: Field) -> Any:
     if value is None:
         return None
     if field.is_number:
-        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else _ODD
+        if not isinstance(value, int | float) or isinstance(value, bool) or abs(value) > sys.float_info.max:
+            return _ODD
+        return float(value)
     return value if isinstance(value, bool | str) else _ODD
 
 

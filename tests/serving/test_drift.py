@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from math import log
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from strata_git.serving.columns import Field
 from strata_git.serving.drift import (
     chi_square_quantile,
     compare_columns,
@@ -18,6 +20,7 @@ from strata_git.serving.drift import (
     psi,
     psi_noise,
 )
+from strata_git.serving.drift_plugin import _ODD, _of_line, _value
 
 RANDOM = np.random.default_rng(7)
 
@@ -86,3 +89,24 @@ def test_few_rows_are_no_reason_for_alarm() -> None:
     assert beyond > 30
     assert alarms <= 8
     assert psi_noise(10, 300, 15) > 0.5
+
+
+@pytest.mark.parametrize(
+    ("line", "rows"),
+    [
+        (b'{"time": "2026-11-21T09:30:00", "inputs": {"age": 1}}', []),  # no zone: nobody knows when
+        (b'{"time": "yesterday", "inputs": {"age": 1}}', []),
+        (b'{"time": "2026-11-21T09:30:00Z", "inputs": {"age": 1}}', [{"age": 1}]),
+        (b'{"age": 1}', [{"age": 1}]),
+        (b"[" * 100_000, [{}]),
+        (b"9" * 10_000, [{}]),
+    ],
+)
+def test_odd_lines_end_nothing(line: bytes, rows: list[dict[str, object]]) -> None:
+    since = datetime(2026, 11, 20, tzinfo=UTC)
+    assert [row for _, row in _of_line(line, since)] == rows
+
+
+@pytest.mark.parametrize("value", [10**400, float("inf"), "1", True, [1], {}])
+def test_what_no_float_holds_is_odd(value: object) -> None:
+    assert _value(value, Field("age", "float64")) is _ODD

@@ -49,8 +49,9 @@ def command(
     require_server()
     project = opened(session, name, overrides)
     wish = wished(
-        project.service, mode=mode, host=host, port=port, grpc_port=grpc_port, every=every, reload=reload, wait=wait
-    )
+        project.service, mode=mode, host=host, port=port, grpc_port=grpc_port, every=every, reload=reload, wait=wait,
+        own_code=project.code is not None,
+    )  # fmt: skip
     run: Callable[..., int | None] = run_service
     if wish.mode == "compose":
         from strata_git.serving.image.running import start as run

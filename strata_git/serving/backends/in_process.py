@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from strata_git.errors import StrataError
-from strata_git.serving.batching import Batcher, Job, Outputs, past_deadline
+from strata_git.serving.batching import STUCK, Batcher, Job, Outputs, past_deadline
 from strata_git.serving.columns import Signature, Table, blank_table
 from strata_git.serving.errors import Unanswered
 
@@ -41,6 +41,7 @@ class InProcess:
         self._model = model
         self._provenance = provenance
         self._drain = limits.drain_ms / 1000
+        self._patience = STUCK * limits.deadline_ms / 1000
         self._quick_rows = 0 if batch.wait_ms else quick_rows(model)
         self._is_instant = self._quick_rows > 0 and _seconds(model, blank_table(model.signature)) < INSTANT
         rows = batch.rows if getattr(model, "rowwise", True) else 1
@@ -95,7 +96,7 @@ class InProcess:
 
     async def ready(self) -> bool:
         """Whether it would answer now."""
-        return not self._closed
+        return not self._closed and not self._batcher.is_stuck(self._patience)
 
     async def close(self) -> None:
         """See `backend.Backend`."""

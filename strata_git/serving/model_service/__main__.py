@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from strata_git.contracts.service import Service
     from strata_git.serving.gate import Loaded
 
+_LOOK_EVERY = 1.0
+"""Seconds between two looks whether a prediction does not end."""
+
 
 def main(words: Sequence[str] | None = None) -> int:
     """Open, serve until asked to stop; the exit code."""
@@ -39,7 +42,11 @@ def main(words: Sequence[str] | None = None) -> int:
         return error.exit_code
     said = {**_about(loaded), "address": f"unix:{given.socket}" if given.socket else f"{given.host}:{running.port}"}
     _say({"ready": said})
-    stop.wait()
+    while not stop.wait(_LOOK_EVERY):
+        if running.is_stuck:  # a thread cannot be ended, a process can; whoever started this begins another
+            sys.stderr.write("a prediction does not end: the process does\n")
+            sys.stderr.flush()
+            os._exit(1)
     running.stop()
     return 0
 

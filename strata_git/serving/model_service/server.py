@@ -31,6 +31,11 @@ class ModelServer:
         self._servicer = servicer
         self._drain = drain
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a prediction does not end."""
+        return self._servicer.is_stuck
+
     def stop(self) -> None:
         """Not ready any more, nothing new, and what is under way as long as it may take; then it is over."""
         self._servicer.retire()

@@ -16,7 +16,7 @@ from strata_git.serving import health, oip, oip_about, oip_grpc
 from strata_git.serving.backends.answers import ALL_OUTPUTS, DIGEST
 from strata_git.serving.backends.grpc_status import status_of
 from strata_git.serving.backends.in_process import quick_rows
-from strata_git.serving.batching import Batcher, Job, Outputs, past_deadline
+from strata_git.serving.batching import STUCK, Batcher, Job, Outputs, past_deadline
 from strata_git.serving.columns import Bounds, NanPolicy, Table
 from strata_git.serving.tensors import to_table
 
@@ -59,17 +59,27 @@ class Servicer:
             wait=asked.batch.wait_ms / 1000, queue=limits.queue, patience=PATIENCE if self.is_quick else 0.0,
         )  # fmt: skip
 
+    @property
+    def is_stuck(self) -> bool:
+        """Whether a prediction does not end: nothing else will be answered."""
+        return self._batcher.is_stuck(STUCK * self._deadline)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether a request would be answered now."""
+        return self._ready and not self.is_stuck
+
     def handlers(self) -> tuple[Any, ...]:
         """What `grpc.Server.add_generic_rpc_handlers` takes."""
         methods = {
             "ServerLive": lambda _request, _context: oip.message("ServerLiveResponse", live=True),
-            "ServerReady": lambda _request, _context: oip.message("ServerReadyResponse", ready=self._ready),
+            "ServerReady": lambda _request, _context: oip.message("ServerReadyResponse", ready=self.is_ready),
             "ServerMetadata": self._server_metadata,
             "ModelReady": self._model_ready,
             "ModelMetadata": self._model_metadata,
             "ModelInfer": self._infer,
         }
-        return oip.server_handlers(methods), health.handlers(lambda _request, _context: health.response(self._ready))
+        return oip.server_handlers(methods), health.handlers(lambda _request, _context: health.response(self.is_ready))
 
     def retire(self) -> None:
         """Not ready any more; what comes is answered still."""
@@ -86,7 +96,7 @@ class Servicer:
         return oip.message("ServerMetadataResponse", name=NAME, version=__version__)
 
     def _model_ready(self, request: Any, _context: Any) -> Any:
-        return oip.message("ModelReadyResponse", ready=self._ready and self._is_this(request.name, request.version))
+        return oip.message("ModelReadyResponse", ready=self.is_ready and self._is_this(request.name, request.version))
 
     def _model_metadata(self, request: Any, context: Any) -> Any:
         self._require(request.name, request.version, context)

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Any
 
+from strata_git.checks.services import is_loopback
 from strata_git.contracts import layers
 from strata_git.contracts.base import Complaint, ContractError, parse
 from strata_git.contracts.layers import ConfigurationError, Misplaced, Override
@@ -76,16 +76,6 @@ def resolve(
 def dotted(path: Sequence[str | int]) -> str:
     """`("api", "port")` as `api.port`."""
     return ".".join(map(str, path))
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a service that listens there."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:  # a name, whatever it begins with
-        return False
 
 
 def _from_environment(environ: Mapping[str, str], written: Mapping[str, object]) -> tuple[list[Override], list[str]]:

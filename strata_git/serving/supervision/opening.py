@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from threading import Thread
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from strata_git.serving.supervision.child import Child, ChildRefused, Log, child_environ, python, start_child
 from strata_git.serving.supervision.children import Children, InChildren
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
 MODEL_SERVICE = "strata_git.serving.model_service"
 REHEARSAL = "strata_git.serving.supervision"
 Verdicts = tuple[tuple[str, str, str], ...]
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +76,7 @@ class InThisProcess:
         """See `Opener`."""
         if tried:
             await self._rehearse(reference)
-        loaded, backend = await asyncio.to_thread(self._load, reference)
+        loaded, backend = await in_daemon(lambda: self._load(reference))
         return Opened(backend, loaded.event, steps_of(loaded))
 
     async def _rehearse(self, reference: str) -> None:
@@ -93,6 +96,32 @@ class InThisProcess:
         if service.lang == "r":
             return loaded, _in_r(loaded, batch, limits, service.runtime.workers)
         return loaded, InProcess(loaded.model, loaded.provenance, batch, limits)
+
+
+async def in_daemon(work: Callable[[], T]) -> T:
+    """What `work` gives, made in a thread that the process does not wait for: code of a service's own may hang."""
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[T] = loop.create_future()
+
+    def tell(made: T | None, error: BaseException | None) -> None:
+        if future.done():
+            return
+        if error is not None:
+            future.set_exception(error)
+        else:
+            future.set_result(made)  # type: ignore[arg-type]
+
+    def worked() -> None:
+        made, error = None, None
+        try:
+            made = work()
+        except BaseException as raised:  # noqa: BLE001 - it is raised where it is awaited
+            error = raised
+        with suppress(RuntimeError):  # the loop is gone, and nobody waits
+            loop.call_soon_threadsafe(tell, made, error)
+
+    Thread(target=worked, name="loading", daemon=True).start()
+    return await future
 
 
 def _in_r(loaded: Loaded, batch: Batch, limits: Limits, workers: int) -> Backend:

@@ -9,10 +9,10 @@ import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from strata_git.checks.services import is_loopback
 from strata_git.errors import StrataError, printable
 from strata_git.serving.prediction_log import PredictionLog
 from strata_git.serving.project.project import log_directory
@@ -70,15 +70,17 @@ class Voice(Protocol):
 
 def wished(
     service: Service, *, mode: str | None = None, host: str | None = None, port: int | None = None,
-    grpc_port: int | None = None, every: float = 2.0, reload: bool = False, wait: bool = False,
+    grpc_port: int | None = None, every: float = 2.0, reload: bool = False, wait: bool = False, own_code: bool = False,
 ) -> Wish:  # fmt: skip
     """A wish from the service's settings and what was asked for beside them. More workers than one are processes of
-    their own; R has those in every mode.
+    their own, and so are several versions where `own_code` answers with them: modules of one name would be one module.
+    R has processes of its own in every mode.
 
     Raises StrataError for an address that others can reach, where nobody has to say who asks (TFC-0012 4.3).
     """
     mode = mode or service.runtime.mode
-    if mode == "local" and service.runtime.workers > 1 and service.lang == "python":
+    several = service.runtime.workers > 1 or (own_code and bool(service.routes))
+    if mode == "local" and several and service.lang == "python":
         mode = "split"
     chosen = Wish(
         mode, host or service.api.host, service.api.port if port is None else port,
@@ -91,16 +93,6 @@ def wished(
             exit_code=2,
         )
     return chosen
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach the address."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def run_service(

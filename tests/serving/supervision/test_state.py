@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
+from strata_git.checks.services import is_loopback
 from strata_git.errors import StrataError, UsageError
 from strata_git.serving.supervision.asking import Answer, ask, is_ready
 from strata_git.serving.supervision.places import held_alone, service_directory, services_directory, socket_directory
-from strata_git.serving.supervision.running import is_loopback
 from strata_git.serving.supervision.server import address_of, bind, bind_path
 from strata_git.serving.supervision.state import (
     FILE,
