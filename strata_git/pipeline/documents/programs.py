@@ -35,13 +35,17 @@ def surroundings(environ: Mapping[str, str]) -> dict[str, str]:
     return {name: environ[name] for name in _PASSED if name in environ} | _FIXED
 
 
+_MODEST = {"ARROW_DEFAULT_MEMORY_POOL": "system"}
+"""Arrow's own allocator sets a gigabyte aside at once, all that a document may take."""
+
+
 def start_worker(directory: Path, environ: Mapping[str, str]) -> Process:
     """A worker (`worker.serve`), in a group of its own."""
     paths = json.dumps([os.path.abspath(path) if path else os.getcwd() for path in sys.path])
     return subprocess.Popen(
         [sys.executable, "-I", "-c", _BEGIN, paths],
         cwd=directory,
-        env=surroundings(environ),
+        env={**surroundings(environ), **_MODEST},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
