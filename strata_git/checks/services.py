@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Collection, Iterator, Mapping
-from ipaddress import ip_address
 
 from strata_git.checks.citations import full
 from strata_git.checks.documents import Reading, read_document
@@ -96,6 +95,8 @@ def _judge_access(record: Reading) -> Iterator[Finding]:
 
 def is_loopback(host: str) -> bool:
     """Whether only this machine can reach the address. A name that begins like one is a name."""
+    from ipaddress import ip_address  # for services alone: a commit without one loads it not
+
     try:
         return host == "localhost" or ip_address(host.strip("[]")).is_loopback
     except ValueError:

@@ -41,12 +41,12 @@ def command(
     if style == "json":
         out_json(_plain(settings, rows))
     elif origin:
-        lines = [(_dotted(path), _text(value), str(_from(settings, path))) for path, value in rows.items()]
+        lines = [(dotted(path), text(value), str(_from(settings, path))) for path, value in rows.items()]
         out(table(lines, ("setting", "value", "from")))
     else:
         from strata_git.load import dump_yaml
 
-        out(dump_yaml(_nested({path: value for path, value in rows.items() if value is not None})).decode().rstrip())
+        out(dump_yaml(nested({path: value for path, value in rows.items() if value is not None})).decode().rstrip())
 
 
 def _chosen(rows: dict[Any, object], names: tuple[str, ...]) -> dict[Any, object]:
@@ -60,7 +60,7 @@ def _chosen(rows: dict[Any, object], names: tuple[str, ...]) -> dict[Any, object
         if not any(tuple(name.split(".")) == path[: name.count(".") + 1] for path in chosen):
             from strata_git.pipeline.vocabulary import nearest
 
-            near = nearest(name, [_dotted(path) for path in rows] + [str(path[0]) for path in rows])
+            near = nearest(name, [dotted(path) for path in rows] + [str(path[0]) for path in rows])
             hint = f"Did you mean {near}?" if near else "git strata config shows all there are"
             raise UsageError(f"There is no setting {printable(name)}.", hint=hint)
     return chosen
@@ -77,20 +77,21 @@ def _shown(path: tuple[str | int, ...], value: object, redactor: Redactor) -> ob
 
 
 def _from(settings: Configured, path: tuple[str | int, ...]) -> Any:
-    return settings.origin[_dotted(path)]
+    return settings.origin[dotted(path)]
 
 
 def _plain(settings: Configured, rows: Mapping[Any, object]) -> dict[str, object]:
     return {
         "schema": "strata/config/v1",
         "profile": settings.profile,
-        "settings": _nested(rows),
-        "origin": {_dotted(path): _from(settings, path).plain() for path in rows},
+        "settings": nested(rows),
+        "origin": {dotted(path): _from(settings, path).plain() for path in rows},
         "warnings": list(settings.warnings),
     }
 
 
-def _nested(rows: Mapping[Any, object]) -> dict[str, object]:
+def nested(rows: Mapping[Any, object]) -> dict[str, object]:
+    """Values by path as mappings in mappings."""
     made: dict[str, Any] = {}
     for path, value in rows.items():
         place = made
@@ -100,11 +101,13 @@ def _nested(rows: Mapping[Any, object]) -> dict[str, object]:
     return made
 
 
-def _dotted(path: tuple[str | int, ...]) -> str:
+def dotted(path: tuple[str | int, ...]) -> str:
+    """`("api", "port")` as `api.port`."""
     return ".".join(map(str, path))
 
 
-def _text(value: object) -> str:
+def text(value: object) -> str:
+    """A value as a person reads it."""
     if isinstance(value, str):
         return value
     import json

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from strata_git.cli.config import dotted, nested, text
 from strata_git.cli.output import format_option, out, out_json, table
 from strata_git.cli.services import opened, set_option
 from strata_git.cli.session import Session
@@ -28,18 +29,18 @@ def command(
     project = opened(session, name, overrides)
     rows = _chosen(dict(leaves(project.values)), settings)
     if style == "json":
-        origins = {_dotted(path): project.origin[_dotted(path)].plain() for path in rows}
+        origins = {dotted(path): project.origin[dotted(path)].plain() for path in rows}
         out_json({
-            "schema": "strata/service-config/v1", "service": project.name, "settings": _nested(rows),
+            "schema": "strata/service-config/v1", "service": project.name, "settings": nested(rows),
             "origin": origins, "warnings": list(project.warnings),
         })  # fmt: skip
     elif origin:
-        lines = [(_dotted(path), _text(value), str(project.origin[_dotted(path)])) for path, value in rows.items()]
+        lines = [(dotted(path), text(value), str(project.origin[dotted(path)])) for path, value in rows.items()]
         out(table(lines, ("setting", "value", "from")))
     else:
         from strata_git.load import dump_yaml
 
-        out(dump_yaml(_nested({path: value for path, value in rows.items() if value is not None})).decode().rstrip())
+        out(dump_yaml(nested({path: value for path, value in rows.items() if value is not None})).decode().rstrip())
 
 
 def _chosen(rows: dict[Any, object], names: tuple[str, ...]) -> dict[Any, object]:
@@ -50,7 +51,7 @@ def _chosen(rows: dict[Any, object], names: tuple[str, ...]) -> dict[Any, object
         if not any(_is_below(path, name) for path in rows):
             from strata_git.contracts.vocabulary import nearest
 
-            near = nearest(name, [_dotted(path) for path in rows])
+            near = nearest(name, [dotted(path) for path in rows])
             hint = f"Did you mean {near}?" if near else "git strata service config NAME shows all there are"
             raise UsageError(f"There is no setting {printable(name)}.", hint=hint)
     return {path: value for path, value in rows.items() if any(_is_below(path, name) for name in names)}
@@ -59,25 +60,3 @@ def _chosen(rows: dict[Any, object], names: tuple[str, ...]) -> dict[Any, object
 def _is_below(path: tuple[str | int, ...], name: str) -> bool:
     wanted = tuple(name.split("."))
     return tuple(map(str, path[: len(wanted)])) == wanted
-
-
-def _nested(rows: dict[Any, object]) -> dict[str, object]:
-    made: dict[str, Any] = {}
-    for path, value in rows.items():
-        place = made
-        for part in path[:-1]:
-            place = place.setdefault(part, {})
-        place[path[-1]] = value
-    return made
-
-
-def _dotted(path: tuple[str | int, ...]) -> str:
-    return ".".join(map(str, path))
-
-
-def _text(value: object) -> str:
-    if isinstance(value, str):
-        return value
-    import json
-
-    return json.dumps(value, ensure_ascii=False)

@@ -26,13 +26,10 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """A step with all that it names."""
+class Planned:
+    """A step that was looked through."""
 
     step: Step
-    prompt: Prompt
-    inference: Inference
-    gathers: bool
 
     @property
     def paths(self) -> list[tuple[str, ...]]:
@@ -46,23 +43,21 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
-class Lookup:
-    """A step that looks into an index; `inference` is the entry that embeds the question."""
+class Ready(Planned):
+    """A step with all that it names."""
 
-    step: Step
-    retrieve: Retrieve
+    prompt: Prompt
     inference: Inference
     gathers: bool
 
-    @property
-    def paths(self) -> list[tuple[str, ...]]:
-        """What its expressions name."""
-        return _said(self.step)
 
-    @property
-    def name(self) -> str:
-        """Under which what it finds is found."""
-        return self.step.output or self.step.id
+@dataclass(frozen=True, slots=True)
+class Lookup(Planned):
+    """A step that looks into an index; `inference` is the entry that embeds the question."""
+
+    retrieve: Retrieve
+    inference: Inference
+    gathers: bool
 
 
 @dataclass(frozen=True, slots=True)

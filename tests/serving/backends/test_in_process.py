@@ -17,6 +17,20 @@ from tests.serving.models import LINEAR, linear
 from tests.serving.stand_ins import Fake, provenance, rows, scores
 
 
+@pytest.mark.parametrize(("alone", "each", "most"), [(2**-14, 2**-16, 62), (0.002, 0.0, 0), (0.02, 0.0, 0)])
+def test_how_many_rows_are_quick(alone: float, each: float, most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 0.0
+
+    class Timed(Fake):
+        def predict(self, table: Table) -> dict[str, object]:
+            nonlocal now
+            now += alone + each * (table.rows - 1)
+            return super().predict(table)
+
+    monkeypatch.setattr(time, "perf_counter", lambda: now)
+    assert quick_rows(Timed()) == most  # QUICK is a millisecond: 1 + (1000 - 61.0) / 15.3 rows
+
+
 def test_quick_models_answer_on_the_loop_and_slow_ones_do_not_hold_it_up() -> None:
     onnx = OnnxModel(linear(), LINEAR)
     assert quick_rows(onnx) >= 1
