@@ -11,7 +11,7 @@ import pytest
 
 from tests.attacks import stand as stands
 from tests.flows.conftest import place, whole_place
-from tests.support.environment import sealed, short_directory, stop_agents
+from tests.support.environment import remove_home, sealed, short_directory
 from tests.support.keys import Keys, KeyStore
 
 __all__ = ["place", "stand", "whole_place", "whole_stand"]
@@ -23,8 +23,7 @@ def whole_stand(tmp_path_factory: pytest.TempPathFactory, key_store: KeyStore) -
     home, base = short_directory(), tmp_path_factory.mktemp("stand")
     shutil.copytree(key_store.ring("alice", "bob"), home, dirs_exist_ok=True)
     yield stands.made(base, sealed(base, home, os.environ), Keys(home, key_store))
-    stop_agents(home)
-    shutil.rmtree(home)
+    remove_home(home)
 
 
 @pytest.fixture

@@ -56,9 +56,8 @@ def test_a_key_that_is_configured_signs(repo: RepositoryBuilder, tmp_path: Path)
 
 
 def test_a_gpg_key_in_a_keyring_of_its_own(repo: RepositoryBuilder, keys: Keys) -> None:
-    import shutil
 
-    from tests.support.environment import short_directory, stop_agents
+    from tests.support.environment import remove_home, short_directory
 
     folder = short_directory()
     try:
@@ -76,8 +75,7 @@ def test_a_gpg_key_in_a_keyring_of_its_own(repo: RepositoryBuilder, keys: Keys) 
         add = repo.strata("trust", "init", "--name", "ada", "--key", str(ring / "public.asc")).expect(0)
         assert "version 1" in add.out
     finally:
-        stop_agents(folder)
-        shutil.rmtree(folder)
+        remove_home(folder)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from tests.dashboard.malice import hostile
 from tests.dashboard.neighbours import hostile_desk, neighbours
 from tests.dashboard.stories import rich
 from tests.support.builder import RepositoryBuilder, create
-from tests.support.environment import sealed, short_directory, stop_agents
+from tests.support.environment import remove_home, sealed, short_directory
 from tests.support.keys import KeyStore
 
 
@@ -33,8 +33,7 @@ def story(tmp_path_factory: pytest.TempPathFactory, key_store: KeyStore) -> Iter
     repo = create(tmp_path_factory.mktemp("story") / "repo", environ)
     fingerprint = (key_store.folder("alice") / "fingerprint").read_text().strip()
     yield rich(repo, key=fingerprint)
-    stop_agents(gnupg)
-    shutil.rmtree(gnupg, ignore_errors=True)
+    remove_home(gnupg)
 
 
 @pytest.fixture(scope="module")
@@ -58,8 +57,7 @@ def desk(tmp_path_factory: pytest.TempPathFactory, key_store: KeyStore) -> Itera
     environ = sealed(tmp_path_factory.mktemp("sealed"), gnupg, os.environ)
     fingerprint = (key_store.folder("alice") / "fingerprint").read_text().strip()
     yield neighbours(tmp_path_factory.mktemp("federation"), environ, fingerprint)
-    stop_agents(gnupg)
-    shutil.rmtree(gnupg, ignore_errors=True)
+    remove_home(gnupg)
 
 
 @pytest.fixture(scope="module")

@@ -49,7 +49,7 @@ def main() -> None:
     from tests.dashboard.conftest import opened
     from tests.dashboard.stories import rich
     from tests.support.builder import create
-    from tests.support.environment import sealed, short_directory, stop_agents
+    from tests.support.environment import remove_home, sealed, short_directory
     from tests.support.keys import KeyStore
 
     base = Path(tempfile.mkdtemp())
@@ -62,8 +62,7 @@ def main() -> None:
     write_site(opened(rich(create(base / "repo", environ), 12, fingerprint)), base / "site")
     IMAGES.mkdir(exist_ok=True)
     take(base / "site", IMAGES, environ)
-    stop_agents(gnupg)
-    shutil.rmtree(gnupg)
+    remove_home(gnupg)
     shutil.rmtree(base)
     sys.stdout.write("".join(f"{name} {(IMAGES / name).stat().st_size}\n" for name in SHOTS))
 

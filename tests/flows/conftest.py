@@ -11,7 +11,7 @@ import pytest
 
 from tests.flows import kinds
 from tests.flows.server import Server, copied, made
-from tests.support.environment import sealed, short_directory, stop_agents
+from tests.support.environment import remove_home, sealed, short_directory
 from tests.support.keys import Keys, KeyStore
 
 
@@ -23,8 +23,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, key_store: KeyStore) -> I
     environ = sealed(base, home, os.environ)
     server = made(base, environ, Keys(home, key_store))
     yield server
-    stop_agents(home)
-    shutil.rmtree(home)
+    remove_home(home)
 
 
 @pytest.fixture
@@ -37,7 +36,7 @@ def whole_place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[kinds.Plac
     """A workspace made by commands, with `old@v1` released and pushed."""
     gnupg, base = short_directory(), tmp_path_factory.mktemp("kinds")
     yield kinds.made(base, sealed(base, gnupg, os.environ))
-    shutil.rmtree(gnupg)
+    remove_home(gnupg)
 
 
 @pytest.fixture

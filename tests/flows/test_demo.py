@@ -17,7 +17,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.builder import RepositoryBuilder
-from tests.support.environment import sealed, short_directory, stop_agents
+from tests.support.environment import remove_home, sealed, short_directory
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -80,8 +80,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Demo]:
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     shutil.copytree(path / "keys", gnupg, dirs_exist_ok=True)
     yield Demo(path, done.stdout, environ)
-    stop_agents(gnupg)
-    shutil.rmtree(gnupg, ignore_errors=True)
+    remove_home(gnupg)
 
 
 @pytest.fixture(scope="module", params=["workspace", "clone"])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from collections.abc import Callable
 
@@ -13,7 +12,7 @@ from tests.flows.releasing import TAMPERINGS, unchecked
 from tests.flows.server import EVERYTHING, HEAD, NOTES, REGISTERED, STAGING, Server
 from tests.support import artifacts
 from tests.support.builder import RepositoryBuilder
-from tests.support.environment import short_directory, stop_agents
+from tests.support.environment import remove_home, short_directory
 from tests.support.keys import Keys, KeyStore
 
 
@@ -221,8 +220,7 @@ def test_a_key_that_only_the_client_knows(server: Server, key_store: KeyStore, h
         theirs.add("alice", secret=False)
         server.accepts("--atomic", *EVERYTHING)
     finally:
-        stop_agents(home)
-        shutil.rmtree(home)
+        remove_home(home)
 
 
 def test_a_revoked_key(server: Server) -> None:

@@ -40,7 +40,7 @@ from tests.ledger.lab import SETTINGS, Lab
 from tests.serving.models import golden_text, linear, onnx_model, other, served
 from tests.support.artifacts import cite, dataset
 from tests.support.builder import RepositoryBuilder, create
-from tests.support.environment import sealed, short_directory, stop_agents
+from tests.support.environment import remove_home, sealed, short_directory
 from tests.support.keys import Keys, KeyStore
 
 pytestmark = pytest.mark.heavy
@@ -94,8 +94,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, key_store: KeyStore) -> Itera
     for version in ("v1", "v1", "v2"):
         made.promote(version)
     yield made
-    stop_agents(home)
-    shutil.rmtree(home, ignore_errors=True)
+    remove_home(home)
 
 
 def test_split_processes_from_the_first_answer_to_the_last(shop: Shop) -> None:

@@ -22,7 +22,7 @@ from strata_git.index.published import publish
 from tests.index.opening import close_all, opened
 from tests.support import artifacts
 from tests.support.builder import RepositoryBuilder, create
-from tests.support.environment import sealed, short_directory
+from tests.support.environment import remove_home, sealed, short_directory
 from tests.support.keys import Keys
 
 DATA, TRAIN, DESK = (f"{n}{n}{n}{n}{n}{n}{n}{n}-6a35-4c3e-9d55-0d7f6f2a9d01" for n in range(1, 4))
@@ -50,7 +50,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     assert fetched(desk) == {"data": "", "train": ""}
     close_all()
     yield place
-    shutil.rmtree(gnupg, ignore_errors=True)
+    remove_home(gnupg)
 
 
 @pytest.fixture

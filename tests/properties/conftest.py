@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -12,7 +11,7 @@ from hypothesis import settings
 from tests.properties.bench import LONG, SHORT, Bench
 from tests.properties.plumbing import Plumbing
 from tests.support.builder import create
-from tests.support.environment import sealed, short_directory
+from tests.support.environment import remove_home, sealed, short_directory
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +23,7 @@ def bench(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
     repo = plumbing.builder.repository()
     yield Bench(plumbing, repo)
     repo.close()
-    shutil.rmtree(gnupg)
+    remove_home(gnupg)
 
 
 @pytest.fixture(params=[pytest.param(SHORT, id="short"), pytest.param(LONG, id="long", marks=pytest.mark.heavy)])

@@ -19,7 +19,7 @@ from strata_git.serving.tables import read_table
 from tests.serving.image.shop import Damage, opened, stock
 from tests.serving.models import LINEAR
 from tests.support.builder import RepositoryBuilder, create
-from tests.support.environment import sealed, short_directory, stop_agents
+from tests.support.environment import remove_home, sealed, short_directory
 from tests.support.keys import Keys, KeyStore
 
 ORIGIN = {"records": [{"sepal": 2, "petal": 2}]}
@@ -32,8 +32,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, key_store: KeyStore) -> Itera
     repo = create(base / "repo", sealed(base, home, os.environ))
     stock(repo, Keys(home, key_store), build={"image": "example/forest"}, tasks={"lint": {"run": ["true"]}})
     yield repo
-    stop_agents(home)
-    shutil.rmtree(home, ignore_errors=True)
+    remove_home(home)
 
 
 @pytest.fixture(scope="module")

@@ -26,7 +26,7 @@ from strata_git.serving.provenance import Provenance, read_provenance
 from tests.ledger.lab import Lab
 from tests.serving.models import LINEAR, other, served
 from tests.support.builder import create
-from tests.support.environment import sealed, short_directory, stop_agents
+from tests.support.environment import remove_home, sealed, short_directory
 from tests.support.keys import Keys, KeyStore
 
 pytestmark = pytest.mark.heavy
@@ -51,8 +51,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory, key_store: KeyStore) -> Iterat
     for _ in range(2):
         made.promote("v1")
     yield made
-    stop_agents(home)
-    shutil.rmtree(home, ignore_errors=True)
+    remove_home(home)
 
 
 class Service:

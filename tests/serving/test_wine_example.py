@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from strata_git.load import load_yaml
-from tests.support.environment import sealed, short_directory, stop_agents
+from tests.support.environment import remove_home, sealed, short_directory
 from tests.support.keys import Keys, KeyStore
 
 pytestmark = pytest.mark.heavy
@@ -25,8 +25,7 @@ def ring(key_store: KeyStore) -> Iterator[Path]:
     home = short_directory()
     shutil.copytree(key_store.ring("alice"), home, dirs_exist_ok=True)
     yield home
-    stop_agents(home)
-    shutil.rmtree(home, ignore_errors=True)
+    remove_home(home)
 
 
 def test_every_command_of_its_readme_works(tmp_path: Path, ring: Path, key_store: KeyStore) -> None:

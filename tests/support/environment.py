@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -90,6 +91,12 @@ def stop_agents(gnupg: Path) -> None:
         for command in ("--kill", "--remove-socketdir"):
             arguments = ["gpgconf", "--homedir", str(gnupg), command]
             subprocess.run([*arguments, "all"] if command == "--kill" else arguments, capture_output=True, check=False)
+
+
+def remove_home(gnupg: Path) -> None:
+    """End the daemons of a home and remove it: an agent that ends takes its sockets away itself, maybe just now."""
+    stop_agents(gnupg)
+    shutil.rmtree(gnupg, ignore_errors=True)
 
 
 def unmeasured(environ: Mapping[str, str]) -> dict[str, str]:

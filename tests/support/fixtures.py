@@ -11,7 +11,7 @@ from typing import Protocol
 import pytest
 
 from tests.support.builder import RepositoryBuilder, create
-from tests.support.environment import sealed, short_directory, stop_agents
+from tests.support.environment import remove_home, sealed, short_directory
 from tests.support.keys import Keys, KeyStore
 
 ROOT = Path(__file__).parent.parent.parent
@@ -33,8 +33,7 @@ def hermetic(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Monke
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     yield environ
-    stop_agents(gnupg)
-    shutil.rmtree(gnupg, ignore_errors=True)
+    remove_home(gnupg)
 
 
 @pytest.fixture

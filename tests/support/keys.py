@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.support.environment import short_directory, stop_agents
+from tests.support.environment import remove_home, short_directory, stop_agents
 from tests.support.process import Completed, run
 
 PASSPHRASE = "correct horse"
@@ -64,7 +64,7 @@ class KeyStore:
                 Keys(home, self).add(*people)
                 stop_agents(home)
                 shutil.copytree(home, ready, ignore=shutil.ignore_patterns("S.*", "*~", ".#*"))
-                shutil.rmtree(home)
+                remove_home(home)
         return ready
 
     def _make(self, who: str, recipe: Recipe) -> None:
@@ -82,8 +82,7 @@ class KeyStore:
             (fresh / "revocation.asc").write_text(certificate.read_text().replace("\n:-----", "\n-----"))
             fresh.rename(self.root / who)
         finally:
-            stop_agents(home)
-            shutil.rmtree(home)
+            remove_home(home)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from strata_git.serving.eject.tree import judge_ejected, read_ejected, write_eje
 from tests.ledger.lab import NOW, SETTINGS
 from tests.serving.image.shop import opened, stock
 from tests.support.builder import RepositoryBuilder, create
-from tests.support.environment import sealed, short_directory, stop_agents
+from tests.support.environment import remove_home, sealed, short_directory
 from tests.support.keys import Keys, KeyStore
 
 DIGEST = f"sha256:{'b' * 64}"
@@ -45,8 +45,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory, key_store: KeyStore) -> Itera
         api={"auth": {"keys": [{"name": "billing", "sha256": KEY}]}},
     )  # fmt: skip
     yield repo
-    stop_agents(home)
-    shutil.rmtree(home, ignore_errors=True)
+    remove_home(home)
 
 
 def called(repo: RepositoryBuilder, *words: str, **environ: str) -> int:

@@ -21,7 +21,7 @@ from tests.serving.image.shop import opened, stock
 from tests.serving.image.workshop import NAME, Workshop, wait_for, workshop
 from tests.serving.models import LINEAR
 from tests.support.builder import create
-from tests.support.environment import sealed, short_directory, stop_agents
+from tests.support.environment import remove_home, sealed, short_directory
 from tests.support.fixtures import ROOT
 from tests.support.keys import Keys, KeyStore
 
@@ -70,8 +70,7 @@ def yard(tmp_path_factory: pytest.TempPathFactory, key_store: KeyStore) -> Itera
         path = f"{shop.environ['PATH'].partition(os.pathsep)[0]}{os.pathsep}{environ['PATH']}"
         frozen = {"PATH": path, "PYTHONPATH": str(base / "frozen")}
         yield Yard(lab, shop, environ | dict(shop.environ) | frozen)
-    stop_agents(home)
-    shutil.rmtree(home, ignore_errors=True)
+    remove_home(home)
 
 
 @pytest.fixture(scope="module")

@@ -24,7 +24,7 @@ from tests.ledger.lab import NOW, SETTINGS, Lab
 from tests.serving.models import other, served
 from tests.support import artifacts
 from tests.support.builder import FIRST, Clock, RepositoryBuilder, create
-from tests.support.environment import sealed, short_directory, stop_agents
+from tests.support.environment import remove_home, sealed, short_directory
 from tests.support.keys import Keys, KeyStore
 
 LATER = NOW + timedelta(hours=1)
@@ -56,8 +56,7 @@ def template(tmp_path_factory: pytest.TempPathFactory, key_store: KeyStore) -> I
     repo = create(base / "repo", sealed(base, home, os.environ))
     build(repo, Keys(home, key_store))
     yield repo.path
-    stop_agents(home)
-    shutil.rmtree(home, ignore_errors=True)
+    remove_home(home)
 
 
 @pytest.fixture
