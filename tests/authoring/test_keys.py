@@ -12,6 +12,7 @@ import pytest
 from strata_git.authoring.keys import FILE, make_key
 from strata_git.errors import UsageError
 from tests.support.builder import RepositoryBuilder
+from tests.support.environment import remove_home, short_directory
 from tests.support.fixtures import Builder
 from tests.support.keys import Keys
 from tests.support.process import run
@@ -56,9 +57,6 @@ def test_a_key_that_is_configured_signs(repo: RepositoryBuilder, tmp_path: Path)
 
 
 def test_a_gpg_key_in_a_keyring_of_its_own(repo: RepositoryBuilder, keys: Keys) -> None:
-
-    from tests.support.environment import remove_home, short_directory
-
     folder = short_directory()
     try:
         ring = folder / "k"

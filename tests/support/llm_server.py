@@ -35,15 +35,16 @@ class Endpoint:
     _now: int = 0
     _lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def outcome(self) -> Any:
-        with self._lock:
-            return self.plan[min(len(self.requests) - 1, len(self.plan) - 1)]
+    def outcome(self, turn: int) -> Any:
+        return self.plan[min(turn, len(self.plan) - 1)]
 
-    def enter(self, request: dict[str, Any]) -> None:
+    def enter(self, request: dict[str, Any]) -> int:
+        """Its place among all requests, from 0: fixed here, whoever comes before it is answered."""
         with self._lock:
             self.requests.append(request)
             self._now += 1
             self.busiest = max(self.busiest, self._now)
+            return len(self.requests) - 1
 
     def leave(self) -> None:
         with self._lock:
@@ -60,15 +61,15 @@ def serving() -> Iterator[Endpoint]:  # noqa: C901 - one small method an outcome
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers.get("content-length", 0))) or b"{}")
             headers = {name.lower(): value for name, value in self.headers.items()}
-            endpoint.enter({"path": self.path, "headers": headers, "body": body})
+            turn = endpoint.enter({"path": self.path, "headers": headers, "body": body})
             try:
-                self._answer(body)
+                self._answer(turn, body)
             finally:
                 endpoint.leave()
 
-        def _answer(self, body: dict[str, Any]) -> None:
+        def _answer(self, turn: int, body: dict[str, Any]) -> None:
             time.sleep(endpoint.delay)
-            outcome = endpoint.outcome()
+            outcome = endpoint.outcome(turn)
             status, headers = outcome if isinstance(outcome, tuple) else (outcome, {})
             if outcome == "hang":
                 time.sleep(3)
