@@ -4,12 +4,17 @@
 `gto`: the program that we share the ledger's tags with. `newer_git`: a git >= 2.54 beside the system's.
 """
 
+import signal
+
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.support.fixtures import builder, gto, hermetic, key_store, keys, lfs
 from tests.support.newer_git import newer_git
 
 __all__ = ["builder", "gto", "hermetic", "key_store", "keys", "lfs", "newer_git"]
+
+# Shells start what runs in the background with SIGINT ignored, and every program that a test starts would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])  # machines may be busy
 settings.load_profile("suite")
