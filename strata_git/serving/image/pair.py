@@ -50,6 +50,11 @@ class Pair:
             for task in waiting:
                 task.cancel()
 
+    def kill(self) -> None:
+        """No more time for answers."""
+        for child in self.children:
+            child.kill()
+
     async def stop(self, drain: float) -> None:
         """The api-service first, which answers what is under way; then the other. Nothing of them is left."""
         for child in reversed(self.children):

@@ -17,14 +17,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from strata_git.errors import StrataError
-from strata_git.serving.gate import NotServed
-from strata_git.serving.image.engines import Engine, find_engine
+from strata_git.serving.image.containers import Containers, InContainers
+from strata_git.serving.image.engines import find_engine
 from strata_git.serving.image.forwarding import Forwarder
-from strata_git.serving.image.pair import Pair, start_pair
-from strata_git.serving.image.prepared import Image, prepared
+from strata_git.serving.image.prepared import prepared
+from strata_git.serving.supervision.following import Follower
 from strata_git.serving.supervision.places import held_alone, service_directory, socket_directory
 from strata_git.serving.supervision.server import Stopping, address_of, bind, heard, run_loop
 from strata_git.serving.supervision.state import State, born, remove_state, write_state
+from strata_git.serving.supervision.watch import Watch
 
 if TYPE_CHECKING:
     from strata_git.serving.project.project import Project
@@ -56,7 +57,8 @@ def start(
     ):
         # before the loop: whoever asks to stop while an image is built stops the build
         first = prepared(project, engine, environ, overrides, voice.say)
-        running = _Running(project, wish, engine, environ, overrides, voice, directory, listening, sockets, first)
+        opener = InContainers(project, engine, environ, overrides, voice.say, sockets, first)
+        running = _Running(project, wish, opener, environ, voice, directory, listening)
         try:
             run_loop(running.main)
         finally:
@@ -67,132 +69,121 @@ class _Running:
     """One run."""
 
     def __init__(
-        self, project: Project, wish: Wish, engine: Engine, environ: Mapping[str, str], overrides: Sequence[str],
-        voice: Voice, directory: Path, listening: socket.socket, sockets: Path, first: Image,
+        self, project: Project, wish: Wish, opener: InContainers, environ: Mapping[str, str], voice: Voice,
+        directory: Path, listening: socket.socket,
     ) -> None:  # fmt: skip
-        self._project, self._wish, self._engine = project, wish, engine
-        self._environ, self._overrides, self._voice = environ, overrides, voice
-        self._directory, self._listening, self._sockets = directory, listening, sockets
+        self._project, self._wish, self._voice = project, wish, voice
+        self._directory, self._listening = directory, listening
         self._since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        self._drain = project.service.api.limits.drain_ms / 1000
-        self._pair: Pair | None = None
-        self._image: Image | None = None
-        self._first = first
+        self._forwarder = Forwarder(listening)
+        self._watch = Watch(project.root, environ, [project.service.model])
+        self._follower: Follower[Containers] = Follower(project.service.model, opener, self._put, voice.say)
+        self._now: Containers | None = None
+        self._leaving: set[asyncio.Task[None]] = set()
+        self._trouble = ""
+        self._restless = False
+        self._written: State | None = None
 
     async def main(self) -> None:
         stopping = Stopping()
         with heard(stopping):
-            forwarder = Forwarder(self._listening)
-            await forwarder.start()
+            await self._forwarder.start()
             asked = asyncio.ensure_future(stopping.asked.wait())
+            following = asyncio.ensure_future(self._follow())
             try:
-                beginning = asyncio.ensure_future(self._take(forwarder, self._first))
-                await asyncio.wait({beginning, asked}, return_when=asyncio.FIRST_COMPLETED)
-                if not beginning.done():
-                    beginning.cancel()
-                    await asyncio.wait({beginning})
-                    return
-                beginning.result()
-                self._voice.ready(self._url, "")
-                while not asked.done():
-                    await self._watched(forwarder, asked)
+                await asyncio.wait({following, asked}, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 asked.cancel()
-                self._write(ready=False, reason="the service ends")
-                await forwarder.stop(0 if stopping.hurry.is_set() else min(self._drain, 1))
-                if self._pair is not None:
-                    await self._pair.stop(0 if stopping.hurry.is_set() else self._drain)
+                following.cancel()
+                await asyncio.wait({following})
+                await self._end(stopping)
+            if not following.cancelled():
+                following.result()
 
-    async def _take(self, forwarder: Forwarder, image: Image) -> None:
-        """An image takes over; whoever answered before ends once it has answered."""
-        service = self._project.service
-        pair = await start_pair(
-            self._engine, image.id, service.name, self._sockets, resources=service.resources,
-            log=lambda text: self._voice.say("info", text),
-        )  # fmt: skip
-        before, self._pair, self._image = self._pair, pair, image
-        forwarder.target, forwarder.reason = pair.socket, ""
-        self._write(ready=True)
-        self._voice.say("info", f"{image.provenance.reference} answers, in containers of {image.id[7:19]}")
+    async def _follow(self) -> None:
+        """Start, and do what the ledger says for ever. Raises what the gate says where it refuses at the start."""
+        await self._follower.start()
+        self._write()
+        self._voice.ready(f"http://{address_of(self._listening)}", "")
+        while True:
+            if how := await self._rest():
+                await self._follower.fell(f"{how}; both containers are begun again")
+                self._write()
+                self._restless = True
+                await asyncio.sleep(PAUSE)
+            await self._look()
+            self._write()
+
+    async def _rest(self) -> str:
+        """Until the next look is due; how containers ended, where they did meanwhile."""
+        if self._now is None:
+            await asyncio.sleep(self._wish.every)
+            return ""
+        try:
+            return await asyncio.wait_for(self._now.pair.ended(), self._wish.every)
+        except TimeoutError:
+            return ""
+
+    async def _look(self) -> None:
+        follower = self._follower
+        also = {follower.reference: follower.serving.version} if follower.serving.version else {}
+        try:
+            standings = await self._watch.ask(again=self._restless or follower.is_due, also=also)
+        except StrataError as error:
+            if self._trouble != error.message:
+                self._voice.say("error", f"the ledger cannot be asked: {error.message}")
+            self._trouble = error.message
+            return
+        self._trouble, self._restless = "", False
+        if standings is not None:
+            await follower.look(standings[follower.reference])
+
+    async def _put(self, containers: Containers | None, reason: str) -> None:
+        """They take over at once; whoever answered before ends once it has answered."""
+        before, self._now = self._now, containers
+        self._forwarder.target = containers.pair.socket if containers is not None else None
+        self._forwarder.reason = reason
         if before is not None:
-            await before.stop(self._drain)
+            task = asyncio.ensure_future(before.pair.stop(self._drain))
+            self._leaving.add(task)
+            task.add_done_callback(self._leaving.discard)
 
-    async def _watched(self, forwarder: Forwarder, asked: asyncio.Future[Any]) -> None:
-        """Until something has to be done: a look at the ledger, containers that ended, the end."""
-        waiting: set[asyncio.Future[Any]] = {asked}
-        ended = asyncio.ensure_future(self._pair.ended()) if self._pair is not None else None
-        if ended is not None:
-            waiting.add(ended)
-        await asyncio.wait(waiting, timeout=self._wish.every, return_when=asyncio.FIRST_COMPLETED)
-        if ended is not None and not ended.done():
-            ended.cancel()
-        if asked.done():
-            return
-        if ended is not None and ended.done() and not ended.cancelled():
-            await self._fell(forwarder, ended.result())
-            await asyncio.wait({asked}, timeout=PAUSE)
-        if not asked.done():
-            await self._looked(forwarder)
+    async def _end(self, stopping: Stopping) -> None:
+        """Nothing is left of the service when this returns; who is in a hurry waits for no answers."""
+        self._write("the service ends")
+        await self._forwarder.stop(0 if stopping.hurry.is_set() else min(self._drain, 1))
+        pair = self._now.pair if self._now is not None else None
+        await self._put(None, "the service ends")
+        leaving = asyncio.ensure_future(self._left())
+        hurry = asyncio.ensure_future(stopping.hurry.wait())
+        waiting: set[asyncio.Future[Any]] = {leaving, hurry}
+        await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        hurry.cancel()
+        if pair is not None and not leaving.done():
+            pair.kill()
+        await leaving
+        self._watch.close()
 
-    async def _fell(self, forwarder: Forwarder, how: str) -> None:
-        self._voice.say("error", f"{how}; both containers are begun again")
-        await self._silence(forwarder, how)
-
-    async def _silence(self, forwarder: Forwarder, reason: str) -> None:
-        """Nothing answers any more."""
-        forwarder.target, forwarder.reason = None, reason
-        pair, self._pair = self._pair, None
-        self._write(ready=False, reason=reason)
-        if pair is not None:
-            await pair.stop(self._drain)
-
-    async def _looked(self, forwarder: Forwarder) -> None:
-        try:
-            event = await asyncio.to_thread(self._event)
-        except NotServed as error:
-            if self._pair is not None:
-                self._voice.say("error", f"nothing is served any more: {error.message}")
-                await self._silence(forwarder, error.message)
-            forwarder.reason = error.message
-            return
-        except StrataError as error:
-            self._voice.say("error", f"the ledger cannot be asked: {error.message}")
-            return
-        if self._pair is not None and self._image is not None and event == self._image.event:
-            return
-        try:
-            await self._take(forwarder, await asyncio.to_thread(self._prepared))
-        except StrataError as error:
-            forwarder.reason = forwarder.reason and error.message
-            self._voice.say("error", f"the successor is not taken: {error.message}")
-            self._write(ready=self._pair is not None, reason=error.message)
-
-    def _event(self) -> str:
-        from strata_git.repo.command import Repository
-        from strata_git.serving.gate import current_event
-        from strata_git.serving.supervision.watch import read_settings
-
-        repo = Repository.discover(self._project.root, self._environ)
-        try:
-            return current_event(repo, read_settings(repo), self._project.service.model)
-        finally:
-            repo.close()
-
-    def _prepared(self) -> Image:
-        return prepared(self._project, self._engine, self._environ, self._overrides, self._voice.say)
+    async def _left(self) -> None:
+        """Until all containers that are to end have ended."""
+        await asyncio.gather(*self._leaving, return_exceptions=True)
 
     @property
-    def _url(self) -> str:
-        return f"http://{address_of(self._listening)}"
+    def _drain(self) -> float:
+        return self._project.service.api.limits.drain_ms / 1000
 
-    def _write(self, *, ready: bool, reason: str = "") -> None:
-        image = self._image
+    def _write(self, reason: str = "") -> None:
+        """How it stands, for `status` and `stop`; `reason`: it is not ready any more."""
+        condition, now = self._follower.condition, self._now
         state = State(
-            self._project.name, os.getpid(), born(os.getpid()), self._since, "compose", self._url, ready=ready,
-            reason=reason, model=self._project.service.model, event=image.event if image else "",
-            drain_ms=self._project.service.api.limits.drain_ms,
-            provenance=image.provenance.as_json() if image else {}, steps=image.steps if image else (),
-            children=self._pair.pids if self._pair else (),
+            self._project.name, os.getpid(), born(os.getpid()), self._since, "compose",
+            f"http://{address_of(self._listening)}", ready=now is not None and not reason,
+            reason=reason or condition.reason or self._trouble, model=self._project.service.model,
+            event=condition.event, drain_ms=self._project.service.api.limits.drain_ms,
+            provenance=now.provenance.as_json() if now is not None else {}, steps=condition.steps,
+            children=now.pair.pids if now is not None else (),
         )  # fmt: skip
-        with contextlib.suppress(StrataError):  # a full disk does not end a service
-            write_state(self._directory, state)
+        if state != self._written:
+            self._written = state
+            with contextlib.suppress(StrataError):  # a full disk does not end a service
+                write_state(self._directory, state)

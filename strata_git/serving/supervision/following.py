@@ -5,12 +5,12 @@ from __future__ import annotations
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 from strata_git.contracts.layout import parse_reference
 from strata_git.errors import StrataError
 from strata_git.serving.supervision.decision import Serving, Standing, decide, may_stay
-from strata_git.serving.supervision.opening import Opened, Opener, Verdicts, refusal_steps
+from strata_git.serving.supervision.opening import A, Opened, Opener, Verdicts, refusal_steps
 
 if TYPE_CHECKING:
     from strata_git.serving.backends.backend import Backend
@@ -43,17 +43,17 @@ class _Refused:
 
 
 @dataclass(slots=True)
-class Follower:
-    """Follows one reference by what `look` is told. `clock` counts seconds."""
+class Follower(Generic[A]):
+    """Follows one reference by what `look` is told. `put` see `Put`; `clock` counts seconds."""
 
     reference: str
-    opener: Opener
-    put: Put
+    opener: Opener[A]
+    put: Callable[[A | None, str], Awaitable[None]]
     say: Say
     clock: Callable[[], float] = time.monotonic
     condition: Condition = field(default_factory=Condition)
     serving: Serving = field(default_factory=Serving)
-    backend: Backend | None = None
+    backend: A | None = None
     _refused: _Refused = field(default_factory=_Refused)
 
     @property
@@ -80,6 +80,11 @@ class Follower:
             self._refused = _Refused()
             self.condition = replace(self.condition, reason="")
 
+    async def fell(self, reason: str) -> None:
+        """What answered has ended by itself: nothing answers until the next look."""
+        self.backend, self.serving = None, Serving()
+        await self.miss(reason)
+
     async def _try(self, standing: Standing, anew: bool) -> None:
         if not anew and standing.event == self._refused.event and self.clock() < self._refused.until:
             if self.backend is not None and not may_stay(standing, self.serving, self._stage):
@@ -95,7 +100,7 @@ class Follower:
             return
         await self._take(opened)
 
-    async def _take(self, opened: Opened) -> None:
+    async def _take(self, opened: Opened[A]) -> None:
         provenance = opened.backend.provenance
         await self.put(opened.backend, "")
         self.backend = opened.backend

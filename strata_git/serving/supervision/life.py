@@ -38,7 +38,9 @@ class Wishes(Protocol):
 class Life:
     """Keeps a router's versions what the ledger says. `told` is called after every look with whether it is ready."""
 
-    def __init__(self, project: Project, wish: Wishes, router: Router, watch: Watch, opener: Opener, say: Say) -> None:
+    def __init__(
+        self, project: Project, wish: Wishes, router: Router, watch: Watch, opener: Opener[Backend], say: Say
+    ) -> None:  # fmt: skip
         self._wish = wish
         self._router = router
         self._watch = watch
@@ -51,7 +53,7 @@ class Life:
         self._trouble = ""
         self._routes: list[tuple[Route, Backend | None]] = [(route, None) for route in project.service.routes]
         self.told: Callable[[bool], None] = lambda _ready: None
-        self.main = Follower(project.service.model, opener, self._put_main, say)
+        self.main: Follower[Backend] = Follower(project.service.model, opener, self._put_main, say)
         self._followers = [self.main] + [
             Follower(route.model, opener, self._put_route(place), say)
             for place, (route, _) in enumerate(self._routes)
@@ -137,7 +139,7 @@ class Life:
             assert standings is not None  # noqa: S101 - as said
             await self._one(one, standings, anew=anew)
 
-    async def _one(self, follower: Follower, standings: dict[str, Standing], *, anew: bool) -> None:
+    async def _one(self, follower: Follower[Backend], standings: dict[str, Standing], *, anew: bool) -> None:
         if (standing := standings.get(follower.reference)) is not None:
             await follower.look(standing, anew=anew)
 

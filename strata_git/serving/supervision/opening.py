@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from strata_git.serving.supervision.child import Child, ChildRefused, Log, child_environ, python, start_child
 from strata_git.serving.supervision.children import Children, InChildren
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from strata_git.serving.backends.backend import Backend
     from strata_git.serving.gate import Loaded, Step
     from strata_git.serving.project.project import Project
+    from strata_git.serving.provenance import Provenance
 
 MODEL_SERVICE = "strata_git.serving.model_service"
 REHEARSAL = "strata_git.serving.supervision"
@@ -25,19 +26,31 @@ Verdicts = tuple[tuple[str, str, str], ...]
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
-    """A version that may answer: the backend, the event that put it where it is, and the gate's verdicts."""
+class Answering(Protocol):
+    """What answers with a version, whatever it is: a backend, containers."""
 
-    backend: Backend
+    @property
+    def provenance(self) -> Provenance:
+        """Which version it is and where it comes from."""
+
+
+A = TypeVar("A", bound=Answering)
+A_co = TypeVar("A_co", bound=Answering, covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened(Generic[A_co]):
+    """A version that may answer: what answers, the event that put it where it is, and the gate's verdicts."""
+
+    backend: A_co
     event: str
     steps: Verdicts
 
 
-class Opener(Protocol):
+class Opener(Protocol[A_co]):
     """Loads what a reference means now."""
 
-    async def open(self, reference: str, *, tried: bool) -> Opened:
+    async def open(self, reference: str, *, tried: bool) -> Opened[A_co]:
         """The version, loaded. `tried`: something answers meanwhile, so this is tried in a child before it may disturb
         that. Raises gate.NotServed or ChildRefused where the gate refuses, StrataError where it cannot be loaded."""
 
@@ -72,7 +85,7 @@ class InThisProcess:
     def __init__(self, place: Place) -> None:
         self._place = place
 
-    async def open(self, reference: str, *, tried: bool) -> Opened:
+    async def open(self, reference: str, *, tried: bool) -> Opened[Backend]:
         """See `Opener`."""
         if tried:
             await self._rehearse(reference)
@@ -162,7 +175,7 @@ class InModelServices:
         self._place = place
         self._generation = 0
 
-    async def open(self, reference: str, *, tried: bool) -> Opened:  # noqa: ARG002 - the new processes are the trial
+    async def open(self, reference: str, *, tried: bool) -> Opened[Backend]:  # noqa: ARG002 - the new processes are the trial
         """See `Opener`."""
         from strata_git.serving.backends.grpc import GrpcBackend
         from strata_git.serving.columns import signature_of
@@ -199,7 +212,7 @@ def _verdicts(said: Mapping[str, Any]) -> Verdicts:
     return tuple((str(one.get("name", "")), str(one.get("verdict", "")), str(one.get("message", ""))) for one in rows)
 
 
-def opener_for(place: Place, mode: str) -> Opener:
+def opener_for(place: Place, mode: str) -> Opener[Backend]:
     """The opener of a mode. A service in R has processes of R, whatever the mode, and they are this one's."""
     split = mode == "split" and place.project.service.lang != "r"
     return InModelServices(place) if split else InThisProcess(place)

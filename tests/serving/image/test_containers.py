@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -160,6 +161,51 @@ def test_containers_do_not_outlive_whoever_started_them(yard: Yard, image: str, 
     while (left := yard.shop.podman("ps", "--quiet").stdout) and time.monotonic() < end:
         time.sleep(0.2)
     assert left == ""
+
+
+def test_containers_that_end_are_begun_again_and_a_demoted_model_answers_no_more(
+    yard: Yard, image: str, tmp_path: Path
+) -> None:
+    out, err = tmp_path / "out", tmp_path / "err"
+
+    def status() -> int:
+        try:
+            with urllib.request.urlopen(f"{url}/v2/health/ready", timeout=10) as answer:
+                return int(answer.status)
+        except urllib.error.HTTPError as error:
+            return error.code if "retry-after" in error.headers else -error.code
+
+    def wait_until(wanted: int) -> None:
+        end = time.monotonic() + 60
+        while status() != wanted:
+            assert time.monotonic() < end, err.read_text()
+            time.sleep(0.1)
+
+    with out.open("w") as one, err.open("w") as two:
+        process = subprocess.Popen(
+            [*yard.program, "service", "run", "forest", "--mode", "compose", "--port", "0", "--every", "0.5"],
+            cwd=yard.lab.repo.path, env=yard.environ, stdout=one, stderr=two, text=True,
+        )  # fmt: skip
+    try:
+        wait_for(out, "ready ", process)
+        url = out.read_text().split()[1]
+        (name,) = (one for one in yard.shop.podman("ps", "--format", "{{.Names}}").stdout.split() if "-model-" in one)
+        yard.shop.podman("kill", name)
+        wait_until(503)
+        wait_until(200)
+        assert "both containers are begun again" in err.read_text()
+        yard.strata("demote", "forest@v1", "staging", "--reason", "second thoughts")
+        wait_until(503)
+        told = json.loads(yard.strata("service", "status", "forest", "--format", "json", code=1).stdout)
+        assert "no version" in told["services"][0]["reason"]
+        assert yard.shop.podman("ps", "--quiet").stdout == ""
+        yard.lab.promote("v1")
+        wait_until(200)
+        process.terminate()
+        assert process.wait(20) == 0, err.read_text()
+    finally:
+        process.kill()
+        process.wait()
 
 
 def test_an_altered_bundle_is_refused(yard: Yard, image: str, tmp_path: Path) -> None:
