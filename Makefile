@@ -25,7 +25,7 @@ HASTE = $(shell command -v eatmydata)
 
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
-.PHONY: help setup peers serving-peers tools bytecode demo test test-fast test-core test-heavy fuzz lint bench man requirements clean
+.PHONY: help setup peers serving-peers tools bytecode demo test suite test-fast test-core test-heavy fuzz lint bench man requirements clean
 
 help:
 	@sed -n 's/^# //p' Makefile | head -n 2
@@ -79,7 +79,11 @@ lint: setup
 	mypy
 	mypy tests/support tests/conftest.py tests/test_frame.py scripts/man.py scripts/rules.py scripts/schemas.py scripts/shapes.py
 
-test: setup peers lint bytecode
+# Linters and tests side by side: one of them is of one processor for a minute, the others wait for what they started.
+test: setup peers bytecode
+	@$(MAKE) --no-print-directory --jobs 2 lint suite
+
+suite: setup
 	coverage erase
 	$(HASTE) coverage run -m pytest -n $(JOBS) --dist worksteal
 	coverage combine --quiet

@@ -26,14 +26,15 @@ class Builder(Protocol):
 @pytest.fixture(autouse=True)
 def hermetic(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, str]]:
     """Seal the environment (this process and all it starts) and hand it over as a dict."""
-    gnupg = short_directory()
-    environ = sealed(tmp_path_factory.mktemp("sealed"), gnupg, os.environ)
+    gnupg, base = short_directory(), tmp_path_factory.mktemp("sealed")
+    environ = sealed(base, gnupg, os.environ)
     for name in set(os.environ) - set(environ):
         monkeypatch.delenv(name)
     for name, value in environ.items():
         monkeypatch.setenv(name, value)
     yield environ
     remove_home(gnupg)
+    shutil.rmtree(base, ignore_errors=True)
 
 
 @pytest.fixture
