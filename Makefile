@@ -76,8 +76,7 @@ lint: setup
 	ruff check .
 	git ls-files -z --cached --others --exclude-standard | xargs -0 codespell
 	lint-imports
-	mypy
-	mypy tests/support tests/conftest.py tests/test_frame.py scripts/man.py scripts/rules.py scripts/schemas.py scripts/shapes.py
+	mypy strata_git tests/support tests/conftest.py tests/test_frame.py scripts/man.py scripts/rules.py scripts/schemas.py scripts/shapes.py
 
 # Linters and tests side by side: one of them is of one processor for a minute, the others wait for what they started.
 test: setup peers bytecode

@@ -19,7 +19,7 @@ from strata_git.serving.values import column_array, converted
 def read_arrow(body: bytes, signature: Signature, *, nan: NanPolicy = "refuse", bounds: Bounds | None = None) -> Table:
     """The rows of an Arrow stream. Raises RequestError: 415 where pyarrow is not installed, 400 for what is none."""
     bounds = bounds or Bounds()
-    pyarrow = _pyarrow()
+    pyarrow = load_pyarrow()
     try:
         batches = _batches(pyarrow, body, bounds)
         table = pyarrow.Table.from_batches(batches)
@@ -40,7 +40,7 @@ def read_arrow(body: bytes, signature: Signature, *, nan: NanPolicy = "refuse", 
 
 def write_arrow(outputs: Mapping[str, Any]) -> bytes:
     """The answers as an Arrow stream; a column of arrays is one of lists. Raises PredictionError."""
-    pyarrow = _pyarrow()
+    pyarrow = load_pyarrow()
     try:
         columns = {name: pyarrow.array(array if array.ndim == 1 else array.tolist()) for name, array in outputs.items()}
         batch = pyarrow.record_batch(columns)
@@ -53,7 +53,8 @@ def write_arrow(outputs: Mapping[str, Any]) -> bytes:
     return made
 
 
-def _pyarrow() -> Any:
+def load_pyarrow() -> Any:
+    """pyarrow with all that is used of it. Raises RequestError (415) where it is not installed."""
     try:
         import pyarrow as pa
         import pyarrow.ipc as _ipc  # noqa: F401 - it is not loaded with the package

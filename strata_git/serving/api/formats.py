@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Literal
 
@@ -65,6 +68,15 @@ def accepted(accept: str, given: Format) -> Format:
         )
     likely: tuple[Format, ...] = (given, "json", "csv", "arrow")
     return next(form for form in likely if weights[form] == best)
+
+
+async def prepare(*forms: Format) -> None:
+    """Have loaded what the formats need, beside what the loop does: the first request in Arrow waits, and no other."""
+    if "arrow" in forms and "pyarrow.ipc" not in sys.modules:
+        from strata_git.serving.api.arrow_rows import load_pyarrow
+
+        with suppress(RequestError):  # where it is not installed, whoever reads or writes says so
+            await asyncio.to_thread(load_pyarrow)
 
 
 def read_body(body: bytes, form: Format, signature: Signature, nan: NanPolicy, bounds: Bounds) -> Table:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from strata_git.serving.api.answer import Answer, json_answer
-from strata_git.serving.api.formats import TYPES, Format, accepted, format_of, read_body, write_outputs
+from strata_git.serving.api.formats import TYPES, Format, accepted, format_of, prepare, read_body, write_outputs
 from strata_git.serving.errors import RequestError
 from strata_git.serving.tables import parse_body, prediction_columns, prediction_records, read_table
 
@@ -23,6 +23,7 @@ async def predict(context: Context, asked: Asked) -> Answer:
     """Answer one request with `{"predictions": [{output: value}]}`, one a row."""
     given = format_of(asked.header(b"content-type"))
     wanted = accepted(asked.header(b"accept"), given)
+    await prepare(given, wanted)
     body = await asked.body(context.bounds.body_bytes, context.room)
     outputs, _ = await context.ask(asked, partial(_read, context, body, given))
     return Answer(write_outputs(outputs, wanted), TYPES[wanted])
@@ -32,6 +33,7 @@ async def invocations(context: Context, asked: Asked) -> Answer:
     """The same in the words of MLflow and SageMaker: a single output comes as plain values, in CSV without a head."""
     given = format_of(asked.header(b"content-type"))
     wanted = accepted(asked.header(b"accept"), given)
+    await prepare(given, wanted)
     body = await asked.body(context.bounds.body_bytes, context.room)
     read = partial(_read_mlflow, context, body) if given == "json" else partial(_read, context, body, given)
     outputs, backend = await context.ask(asked, read)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
+import threading
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -12,6 +14,8 @@ import orjson
 import pyarrow as pa
 import pytest
 
+from strata_git.serving.api import arrow_rows
+from strata_git.serving.api.formats import prepare
 from strata_git.serving.errors import PredictionError, Unanswered
 from strata_git.serving.router import Router
 from tests.serving.api.application import RECORD, Got, Scores, application, ask, asking, service
@@ -301,3 +305,16 @@ def test_bodies_on_their_way_have_room_together_and_give_it_back() -> None:
     got = asyncio.run(main())
     assert [one.status for one in got] == [408, 503, 200, 200]
     assert (got[1].headers["retry-after"], app.context.room.held) == ("1", 0)
+
+
+def test_whoever_sends_arrow_first_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads: list[threading.Thread] = []
+    monkeypatch.setattr(arrow_rows, "load_pyarrow", lambda: threads.append(threading.current_thread()))
+    asyncio.run(prepare("json", "csv"))
+    monkeypatch.setitem(sys.modules, "pyarrow.ipc", ModuleType("pyarrow.ipc"))
+    asyncio.run(prepare("arrow"))
+    assert not threads
+    monkeypatch.delitem(sys.modules, "pyarrow.ipc")
+    asyncio.run(prepare("json", "arrow"))
+    assert threads != [threading.main_thread()]
+    assert len(threads) == 1
