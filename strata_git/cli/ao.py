@@ -10,35 +10,16 @@ from pathlib import Path
 import click
 
 from strata_git import __version__
+from strata_git.cli.chosen import Chosen
 from strata_git.cli.main import answered, begin
 from strata_git.cli.service.group import COMMANDS, Services
-from strata_git.errors import UsageError, printable
-
-WORDS = ("init", "check", "build", "run", "config")
 
 
-class Operations(Services):
+class Operations(Chosen, Services):
     """Of all commands of services those that every service needs."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Those, in the order of the work."""
-        return list(WORDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, as `git strata service` has it. UsageError, which says where else it may be, for other words."""
-        if cmd_name in WORDS:
-            return super().get_command(ctx, cmd_name)
-        known = f"git strata service {cmd_name}" if cmd_name in COMMANDS else "git strata --help"
-        raise UsageError(
-            f"ao has no command '{printable(cmd_name)}'.",
-            hint=f"It has: {', '.join(WORDS)}. Everything else: {printable(known)}",
-        )
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The overview."""
-        found = [(name, self.get_command(ctx, name)) for name in WORDS]
-        with formatter.section("Commands, each the same as of git strata service"):
-            formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in found if command])
+    program, whole, others = "ao", "git strata service", COMMANDS
+    words = ("init", "check", "build", "run", "config")
 
 
 @click.group(cls=Operations, context_settings={"help_option_names": ["-h", "--help"]})

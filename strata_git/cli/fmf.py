@@ -9,35 +9,17 @@ from pathlib import Path
 import click
 
 from strata_git import __version__
+from strata_git.cli.chosen import Chosen
 from strata_git.cli.main import COMMANDS, LazyGroup, answered, begin
-from strata_git.errors import UsageError, printable
 
-WORDS = ("keys", "connect", "process", "infer", "run", "prompt", "export")
 _LOG_FORMAT = "LOG_FORMAT"
 
 
-class Framework(LazyGroup):
+class Framework(Chosen, LazyGroup):
     """Of all commands those of pipelines."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 - click's signature
-        """Those, in the order of the work."""
-        return list(WORDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, as `git strata` has it. UsageError, which says where else it may be, for any other word."""
-        if cmd_name in WORDS:
-            return super().get_command(ctx, cmd_name)
-        known = f"git strata {cmd_name}" if cmd_name in COMMANDS else "git strata --help"
-        raise UsageError(
-            f"fmf has no command '{printable(cmd_name)}'.",
-            hint=f"It has: {', '.join(WORDS)}. Everything else: {printable(known)}",
-        )
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The overview."""
-        found = [(name, self.get_command(ctx, name)) for name in WORDS]
-        with formatter.section("Commands, each the same as of git strata"):
-            formatter.write_dl([(name, command.get_short_help_str(80)) for name, command in found if command])
+    program, whole, others = "fmf", "git strata", COMMANDS
+    words = ("keys", "connect", "process", "infer", "run", "prompt", "export")
 
 
 @click.group(cls=Framework, context_settings={"help_option_names": ["-h", "--help"]})

@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 import pytest
 
-from strata_git.cli.ao import WORDS, Operations, ao, main
+from strata_git.cli.ao import Operations, ao, main
 from strata_git.cli.main import main as strata
 from strata_git.cli.service.group import command as service
 from strata_git.serving.oip import proto_text
 
 
-@pytest.mark.parametrize("word", WORDS)
+@pytest.mark.parametrize("word", Operations.words)
 def test_every_command_of_the_plan_is_the_one_of_git_strata(word: str) -> None:
     context = click.Context(ao)
     command = Operations().get_command(context, word)
@@ -26,7 +26,7 @@ def test_help_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     told = capsys.readouterr().out
     assert told.startswith("Usage: ao ")
-    assert [word for word in WORDS if f"\n  {word} " not in told] == []
+    assert [word for word in Operations.words if f"\n  {word} " not in told] == []
     assert "eject" not in told
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 import pytest
 
-from strata_git.cli.fmf import WORDS, Framework, fmf, main
+from strata_git.cli.fmf import Framework, fmf, main
 from strata_git.cli.main import cli
 from tests.support.fixtures import Builder
 
@@ -36,7 +36,7 @@ def test_help_lists_them(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     told = capsys.readouterr().out
     assert told.startswith("Usage: fmf ")
-    assert [word for word in WORDS if f"\n  {word} " not in told] == []
+    assert [word for word in Framework.words if f"\n  {word} " not in told] == []
     assert "promote" not in told
 
 
