@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from tests.conftest import LONGEST
 from tests.support.builder import RepositoryBuilder
 from tests.support.fixtures import ROOT, Builder
 from tests.support.process import Completed, run
@@ -51,6 +52,10 @@ def test_every_linter_of_make_lint_is_a_hook() -> None:
     for word in ("ruff format --check", "ruff check", "lint-imports", "mypy", "codespell"):
         assert word in lint
         assert any(hook["entry"].startswith(word) for hook in HOOKS.values()), word
+
+
+def test_the_files_that_are_begun_first_are_there() -> None:
+    assert [name for name in LONGEST if not (ROOT / name).is_file()] == []
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -175,9 +175,9 @@ def test_containers_that_end_are_begun_again_and_a_demoted_model_answers_no_more
         except urllib.error.HTTPError as error:
             return error.code if "retry-after" in error.headers else -error.code
 
-    def wait_until(wanted: int) -> None:
+    def wait_until(happens: Callable[[], bool]) -> None:
         end = time.monotonic() + 60
-        while status() != wanted:
+        while not happens():
             assert time.monotonic() < end, err.read_text()
             time.sleep(0.1)
 
@@ -191,16 +191,16 @@ def test_containers_that_end_are_begun_again_and_a_demoted_model_answers_no_more
         url = out.read_text().split()[1]
         (name,) = (one for one in yard.shop.podman("ps", "--format", "{{.Names}}").stdout.split() if "-model-" in one)
         yard.shop.podman("kill", name)
-        wait_until(503)
-        wait_until(200)
+        wait_until(lambda: status() == 503)
+        wait_until(lambda: status() == 200)
         assert "both containers are begun again" in err.read_text()
-        yard.strata("demote", "forest@v1", "staging", "--reason", "second thoughts")
-        wait_until(503)
+        yard.lab.promote("v1", "staging")  # demoted
+        wait_until(lambda: status() == 503)
         told = json.loads(yard.strata("service", "status", "forest", "--format", "json", code=1).stdout)
         assert "no version" in told["services"][0]["reason"]
-        assert yard.shop.podman("ps", "--quiet").stdout == ""
-        yard.lab.promote("v1")
-        wait_until(200)
+        wait_until(lambda: yard.shop.podman("ps", "--quiet").stdout == "")
+        yard.lab.promote("v1", "production")
+        wait_until(lambda: status() == 200)
         process.terminate()
         assert process.wait(20) == 0, err.read_text()
     finally:
