@@ -18,7 +18,6 @@ from strata_git.serving.api.trace import continued, request_id
 from strata_git.serving.backends.grpc_status import status_of
 from strata_git.serving.columns import Bounds
 from strata_git.serving.errors import Denied, Unanswered
-from strata_git.serving.polling import settle_polling
 from strata_git.serving.tensors import to_table
 
 if TYPE_CHECKING:
@@ -59,7 +58,6 @@ async def start_front(
     observe: Observer | None = None, keep: Kept | None = None,
 ) -> Front:  # fmt: skip
     """Listen on host and port (0: any). Raises StrataError where that cannot be, MissingExtra."""
-    settle_polling()
     try:
         import grpc.aio
     except ImportError:

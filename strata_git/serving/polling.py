@@ -6,7 +6,6 @@ of one machine a third more processor time. Both ways are in every version that 
 
 from __future__ import annotations
 
-import os
 from collections.abc import MutableMapping
 from functools import cache
 from importlib import metadata
@@ -18,8 +17,9 @@ FIRST, LAST = (1, 60), (1, 85)
 """Versions of grpcio that have both ways (measured with 1.66, 1.71, 1.76, 1.81 and 1.85)."""
 
 
-def settle_polling(environ: MutableMapping[str, str] = os.environ) -> None:
-    """Choose, before gRPC is loaded, where its version is known and nobody has chosen otherwise."""
+def settle_polling(environ: MutableMapping[str, str]) -> None:
+    """Choose in the environment of this process, before gRPC is loaded, where its version is known and nobody has
+    chosen otherwise."""
     if VARIABLE not in environ and FIRST <= _version() <= LAST:
         environ[VARIABLE] = CHOSEN
 

@@ -10,8 +10,9 @@ import pytest
 from strata_git.serving import polling
 
 TALK = """
+import os
 from strata_git.serving.polling import settle_polling
-settle_polling()
+settle_polling(os.environ)
 from concurrent.futures import ThreadPoolExecutor
 import grpc
 server = grpc.server(ThreadPoolExecutor(1))

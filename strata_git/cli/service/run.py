@@ -42,10 +42,12 @@ def command(
     printed as soon as requests are answered.
     """
     from strata_git.serving.logs import service_log
+    from strata_git.serving.polling import settle_polling
     from strata_git.serving.supervision.running import run_service, wished
     from strata_git.serving.supervision.server import require_server
 
     os.environ["GRPC_ENABLE_FORK_SUPPORT"] = "false"  # what we start is another program, and gRPC complains of each
+    settle_polling(os.environ)
     require_server()
     project = opened(session, name, overrides)
     wish = wished(

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 
 from strata_git.errors import StrataError
 from strata_git.serving.api_service.beside import beside, end_with_parent
+from strata_git.serving.polling import settle_polling
 from strata_git.serving.supervision.server import (
     Stopping,
     address_of,
@@ -46,6 +47,7 @@ def main(words: Sequence[str] | None = None) -> int:
     from strata_git.serving.logs import service_log
 
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    settle_polling(os.environ)
     given = _parser().parse_args(words)
     form = os.environ.get("STRATA_LOG_FORMAT", "json")
     with service_log("human" if form == "human" else "json", os.environ.get("STRATA_LOG_LEVEL", "info")):

@@ -9,7 +9,6 @@ import stat
 from typing import TYPE_CHECKING
 
 from strata_git.serving import oip, oip_about
-from strata_git.serving.polling import settle_polling
 
 if TYPE_CHECKING:
     from strata_git.contracts.service import Limits
@@ -21,7 +20,6 @@ _PAUSE = 0.2
 
 async def beside(target: str, limits: Limits) -> Backend:
     """The version that the model-service at `target` has; it is waited for."""
-    settle_polling()
     import grpc.aio
 
     from strata_git.serving.backends.grpc import GrpcBackend

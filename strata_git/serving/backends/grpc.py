@@ -22,7 +22,6 @@ from strata_git.serving.backends.together import Together
 from strata_git.serving.batching import Outputs
 from strata_git.serving.columns import Bounds, Signature, Table
 from strata_git.serving.errors import PredictionError, RequestError, Unanswered
-from strata_git.serving.polling import settle_polling
 from strata_git.serving.provenance import Provenance
 
 if TYPE_CHECKING:
@@ -66,7 +65,6 @@ class GrpcBackend:
         With `batch` requests that wait for others go there together; a model whose answer to a row depends on other
         rows must have none. Raises MissingExtra.
         """
-        settle_polling()
         try:
             import grpc.aio  # noqa: F401 - found missing now, not at the first request
         except ImportError:

@@ -20,6 +20,7 @@ from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
 from strata_git.errors import MissingExtra, StrataError
+from strata_git.serving.polling import settle_polling
 
 if TYPE_CHECKING:
     from strata_git.contracts.service import Service
@@ -32,6 +33,7 @@ _LOOK_EVERY = 1.0
 def main(words: Sequence[str] | None = None) -> int:
     """Open, serve until asked to stop; the exit code."""
     os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+    settle_polling(os.environ)
     given = _parser().parse_args(words)
     stop = _stopping()
     try:

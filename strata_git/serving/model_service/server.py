@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from strata_git.errors import MissingExtra, StrataError, printable
 from strata_git.serving.model_service.servicer import Servicer
-from strata_git.serving.polling import settle_polling
 
 if TYPE_CHECKING:
     from strata_git.contracts.service import Limits
@@ -49,7 +48,6 @@ def start_server(servicer: Servicer, address: str, *, limits: Limits, tls: Tls |
 
     Raises StrataError where it cannot listen, MissingExtra.
     """
-    settle_polling()
     try:
         import grpc
     except ImportError:
