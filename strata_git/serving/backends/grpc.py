@@ -66,7 +66,8 @@ class GrpcBackend:
         rows must have none. Raises MissingExtra.
         """
         try:
-            import grpc.aio  # noqa: F401 - found missing now, not at the first request
+            import grpc.aio  # noqa: F401 - found missing now, and loaded, not at the first request
+            import numpy as np  # noqa: F401 - the same
         except ImportError:
             raise MissingExtra("serve", "Asking a model-service") from None
         listed = (targets,) if isinstance(targets, str) else tuple(targets)
