@@ -49,6 +49,8 @@ def printable(text: str) -> str:
 
     Undecodable bytes (surrogates of `os.fsdecode`) come out as `\\xNN`, everything else as `\\uNNNN` or `\\xNN`.
     """
+    if text.isascii() and text.isprintable():  # nearly always, and ten times as quick
+        return text
     return _UNPRINTABLE.sub(_escaped, text)
 
 
