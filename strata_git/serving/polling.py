@@ -1,7 +1,8 @@
 """How gRPC waits for its sockets: by the thread that asks, not by threads of its own that hand everything on.
 
-From 1.80 on gRPC's core has an "event engine" in the second way by default, which costs each call between two processes
-of one machine a third more processor time. Both ways are in every version that is named here, and chosen by a variable.
+Newer cores of gRPC (1.81, not yet 1.76) have an "event engine" in the second way by default, which costs each call
+between two processes of one machine a third more processor time. Both are in every version named here; a variable
+chooses.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import sys
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from functools import lru_cache
@@ -70,13 +71,16 @@ def accepted(accept: str, given: Format) -> Format:
     return next(form for form in likely if weights[form] == best)
 
 
-async def prepare(*forms: Format) -> None:
-    """Have loaded what the formats need, beside what the loop does: the first request in Arrow waits, and no other."""
+async def prepare(*forms: Format) -> float:
+    """Have loaded what the formats need, beside what the loop does: the first request in Arrow waits, and no other.
+    How many seconds it took."""
+    begun = time.monotonic()
     if "arrow" in forms and "pyarrow.ipc" not in sys.modules:
         from strata_git.serving.api.arrow_rows import load_pyarrow
 
         with suppress(RequestError):  # where it is not installed, whoever reads or writes says so
             await asyncio.to_thread(load_pyarrow)
+    return time.monotonic() - begun
 
 
 def read_body(body: bytes, form: Format, signature: Signature, nan: NanPolicy, bounds: Bounds) -> Table:

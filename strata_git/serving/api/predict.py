@@ -23,7 +23,7 @@ async def predict(context: Context, asked: Asked) -> Answer:
     """Answer one request with `{"predictions": [{output: value}]}`, one a row."""
     given = format_of(asked.header(b"content-type"))
     wanted = accepted(asked.header(b"accept"), given)
-    await prepare(given, wanted)
+    asked.until += await prepare(given, wanted)  # loading is no part of answering
     body = await asked.body(context.bounds.body_bytes, context.room)
     outputs, _ = await context.ask(asked, partial(_read, context, body, given))
     return Answer(write_outputs(outputs, wanted), TYPES[wanted])
@@ -33,7 +33,7 @@ async def invocations(context: Context, asked: Asked) -> Answer:
     """The same in the words of MLflow and SageMaker: a single output comes as plain values, in CSV without a head."""
     given = format_of(asked.header(b"content-type"))
     wanted = accepted(asked.header(b"accept"), given)
-    await prepare(given, wanted)
+    asked.until += await prepare(given, wanted)  # loading is no part of answering
     body = await asked.body(context.bounds.body_bytes, context.room)
     read = partial(_read_mlflow, context, body) if given == "json" else partial(_read, context, body, given)
     outputs, backend = await context.ask(asked, read)
