@@ -237,6 +237,27 @@ def _refused(url: str, shop: Shop, words: str) -> None:
     until(lambda: words in str(shop.state["reason"]), f"'{words}' in {shop.state['reason']}")
 
 
+def test_what_may_not_be_served_yet_is_waited_for(shop: Shop) -> None:
+    shop.promote("v1", "staging")
+    refused: list[int] = []
+
+    def allow() -> None:
+        def waiting() -> list[dict[str, str]]:
+            said = shop.repo.strata("service", "status", "bar", "--format", "json").json()["services"]
+            return [one for one in said if "no version is in production" in one["reason"]]  # type: ignore[union-attr,misc,index]
+
+        until(waiting, "the wait")
+        refused.append(ask(waiting()[0]["url"], "/predict", body=BODY).status)
+        shop.promote("v1", "production")
+
+    allowing = threading.Thread(target=allow)
+    allowing.start()
+    with running(shop.repo, "bar", "--wait", *FAST) as service:
+        allowing.join()
+        assert (refused, service.score()) == ([503], 10)
+        assert "it is waited for" in service.log
+
+
 def test_what_keeps_a_service_from_starting_is_one_sentence(shop: Shop) -> None:
     repo = shop.repo
 

@@ -30,12 +30,12 @@ class InContainers:
 
     def __init__(
         self, project: Project, engine: Engine, environ: Mapping[str, str], overrides: Sequence[str], say: Say,
-        sockets: Path, first: Image,
+        sockets: Path, first: Image | None = None,
     ) -> None:  # fmt: skip
         self._project, self._engine = project, engine
         self._environ, self._overrides, self._say = environ, overrides, say
         self._sockets = sockets
-        self._first: Image | None = first
+        self._first = first
 
     async def open(self, reference: str, *, tried: bool) -> Opened[Containers]:  # noqa: ARG002 - see below
         """See `Opener`. There is one reference, that of the service; the new containers are the trial."""

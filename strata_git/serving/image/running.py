@@ -18,16 +18,19 @@ from typing import TYPE_CHECKING, Any
 
 from strata_git.errors import StrataError
 from strata_git.serving.image.containers import Containers, InContainers
-from strata_git.serving.image.engines import find_engine
+from strata_git.serving.image.engines import Engine, find_engine
 from strata_git.serving.image.forwarding import Forwarder
-from strata_git.serving.image.prepared import prepared
+from strata_git.serving.image.prepared import Image, prepared
 from strata_git.serving.supervision.following import Follower
+from strata_git.serving.supervision.lookout import Lookout
+from strata_git.serving.supervision.opening import refusal_steps
 from strata_git.serving.supervision.places import held_alone, service_directory, socket_directory
 from strata_git.serving.supervision.server import Stopping, address_of, bind, heard, run_loop
-from strata_git.serving.supervision.state import State, born, remove_state, write_state
+from strata_git.serving.supervision.state import State, StateKept, born, remove_state
 from strata_git.serving.supervision.watch import Watch
 
 if TYPE_CHECKING:
+    from strata_git.serving.image.pair import Pair
     from strata_git.serving.project.project import Project
     from strata_git.serving.supervision.running import Voice, Wish
 
@@ -56,13 +59,25 @@ def start(
         socket_directory() as sockets,
     ):
         # before the loop: whoever asks to stop while an image is built stops the build
-        first = prepared(project, engine, environ, overrides, voice.say)
+        first = _first(project, engine, environ, overrides, wish, voice)
         opener = InContainers(project, engine, environ, overrides, voice.say, sockets, first)
         running = _Running(project, wish, opener, environ, voice, directory, listening)
         try:
             run_loop(running.main)
         finally:
             remove_state(directory)
+
+
+def _first(
+    project: Project, engine: Engine, environ: Mapping[str, str], overrides: Sequence[str], wish: Wish, voice: Voice
+) -> Image | None:
+    """What is begun with; None where the gate refuses, and that is waited for."""
+    try:
+        return prepared(project, engine, environ, overrides, voice.say)
+    except StrataError as error:
+        if not wish.wait or not refusal_steps(error):
+            raise
+        return None
 
 
 class _Running:
@@ -73,16 +88,14 @@ class _Running:
         directory: Path, listening: socket.socket,
     ) -> None:  # fmt: skip
         self._project, self._wish, self._voice = project, wish, voice
-        self._directory, self._listening = directory, listening
+        self._listening = listening
         self._since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
         self._forwarder = Forwarder(listening)
-        self._watch = Watch(project.root, environ, [project.service.model])
+        self._lookout = Lookout(Watch(project.root, environ, [project.service.model]), voice.say)
         self._follower: Follower[Containers] = Follower(project.service.model, opener, self._put, voice.say)
         self._now: Containers | None = None
-        self._leaving: set[asyncio.Task[None]] = set()
-        self._trouble = ""
-        self._restless = False
-        self._written: State | None = None
+        self._leaving: dict[asyncio.Task[None], Pair] = {}
+        self._state = StateKept(directory)
 
     async def main(self) -> None:
         stopping = Stopping()
@@ -102,17 +115,20 @@ class _Running:
 
     async def _follow(self) -> None:
         """Start, and do what the ledger says for ever. Raises what the gate says where it refuses at the start."""
-        await self._follower.start()
-        self._write()
-        self._voice.ready(f"http://{address_of(self._listening)}", "")
+        follower, announced = self._follower, False
+        await follower.start(wait=self._wish.wait)
         while True:
-            if how := await self._rest():
-                await self._follower.fell(f"{how}; both containers are begun again")
-                self._write()
-                self._restless = True
-                await asyncio.sleep(PAUSE)
-            await self._look()
             self._write()
+            if self._now is not None and not announced:
+                announced = True
+                self._voice.ready(f"http://{address_of(self._listening)}", "")
+            if how := await self._rest():
+                await follower.fell(f"{how}; both containers are begun again")
+                self._write()
+                self._lookout.restless = True
+                await asyncio.sleep(PAUSE)
+            if (standing := (await self._lookout.ask([follower])).get(follower.reference)) is not None:
+                await follower.look(standing)
 
     async def _rest(self) -> str:
         """Until the next look is due; how containers ended, where they did meanwhile."""
@@ -124,20 +140,6 @@ class _Running:
         except TimeoutError:
             return ""
 
-    async def _look(self) -> None:
-        follower = self._follower
-        also = {follower.reference: follower.serving.version} if follower.serving.version else {}
-        try:
-            standings = await self._watch.ask(again=self._restless or follower.is_due, also=also)
-        except StrataError as error:
-            if self._trouble != error.message:
-                self._voice.say("error", f"the ledger cannot be asked: {error.message}")
-            self._trouble = error.message
-            return
-        self._trouble, self._restless = "", False
-        if standings is not None:
-            await follower.look(standings[follower.reference])
-
     async def _put(self, containers: Containers | None, reason: str) -> None:
         """They take over at once; whoever answered before ends once it has answered."""
         before, self._now = self._now, containers
@@ -145,24 +147,23 @@ class _Running:
         self._forwarder.reason = reason
         if before is not None:
             task = asyncio.ensure_future(before.pair.stop(self._drain))
-            self._leaving.add(task)
-            task.add_done_callback(self._leaving.discard)
+            self._leaving[task] = before.pair
+            task.add_done_callback(self._leaving.pop)
 
     async def _end(self, stopping: Stopping) -> None:
         """Nothing is left of the service when this returns; who is in a hurry waits for no answers."""
         self._write("the service ends")
         await self._forwarder.stop(0 if stopping.hurry.is_set() else min(self._drain, 1))
-        pair = self._now.pair if self._now is not None else None
         await self._put(None, "the service ends")
         leaving = asyncio.ensure_future(self._left())
         hurry = asyncio.ensure_future(stopping.hurry.wait())
         waiting: set[asyncio.Future[Any]] = {leaving, hurry}
         await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
         hurry.cancel()
-        if pair is not None and not leaving.done():
+        for pair in () if leaving.done() else self._leaving.values():
             pair.kill()
         await leaving
-        self._watch.close()
+        self._lookout.close()
 
     async def _left(self) -> None:
         """Until all containers that are to end have ended."""
@@ -178,12 +179,9 @@ class _Running:
         state = State(
             self._project.name, os.getpid(), born(os.getpid()), self._since, "compose",
             f"http://{address_of(self._listening)}", ready=now is not None and not reason,
-            reason=reason or condition.reason or self._trouble, model=self._project.service.model,
+            reason=reason or condition.reason or self._lookout.trouble, model=self._project.service.model,
             event=condition.event, drain_ms=self._project.service.api.limits.drain_ms,
             provenance=now.provenance.as_json() if now is not None else {}, steps=condition.steps,
             children=now.pair.pids if now is not None else (),
         )  # fmt: skip
-        if state != self._written:
-            self._written = state
-            with contextlib.suppress(StrataError):  # a full disk does not end a service
-                write_state(self._directory, state)
+        self._state.keep(state)

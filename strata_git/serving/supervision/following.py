@@ -65,9 +65,18 @@ class Follower(Generic[A]):
     def _stage(self) -> str:
         return parse_reference(self.reference, kind="model").stage or ""
 
-    async def start(self) -> None:
-        """Load what the reference means. Raises what the opener raises; nothing answers then."""
-        await self._take(await self.opener.open(self.reference, tried=False))
+    async def start(self, *, wait: bool = False) -> None:
+        """Load what the reference means. Raises what the opener raises; nothing answers then. What the gate says
+        against it is waited for where it is to `wait`: a later look finds that it was put right."""
+        try:
+            opened = await self.opener.open(self.reference, tried=False)
+        except StrataError as error:
+            if not wait or not refusal_steps(error):
+                raise
+            await self.miss(f"{error.message}; it is waited for")
+            self.condition.steps = refusal_steps(error)
+            return
+        await self._take(opened)
 
     async def look(self, standing: Standing, *, anew: bool = False) -> None:
         """Do what the ledger's standing asks for. `anew`: load again what answers already (its code has changed)."""

@@ -8,17 +8,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from strata_git.errors import StrataError
 from strata_git.serving.supervision.children import InChildren
 from strata_git.serving.supervision.following import Follower, Put, Say
-from strata_git.serving.supervision.opening import Opener, refusal_steps
+from strata_git.serving.supervision.lookout import Lookout
+from strata_git.serving.supervision.opening import Opener
 
 if TYPE_CHECKING:
     from strata_git.contracts.service import Route
     from strata_git.serving.backends.backend import Backend
     from strata_git.serving.project.project import Project
     from strata_git.serving.router import Router
-    from strata_git.serving.supervision.decision import Standing
     from strata_git.serving.supervision.watch import Watch
 
 
@@ -43,14 +42,12 @@ class Life:
     ) -> None:  # fmt: skip
         self._wish = wish
         self._router = router
-        self._watch = watch
+        self._lookout = Lookout(watch, say)
         self._say = say
         self._code = project.code
         self._seen_code = code_state(project.code)
         self._woken = asyncio.Event()
-        self._restless = False
         self._stopped = False
-        self._trouble = ""
         self._routes: list[tuple[Route, Backend | None]] = [(route, None) for route in project.service.routes]
         self.told: Callable[[bool], None] = lambda _ready: None
         self.main: Follower[Backend] = Follower(project.service.model, opener, self._put_main, say)
@@ -63,7 +60,7 @@ class Life:
     def reason(self) -> str:
         """Why nothing answers, or what of the last change could not be done; `""`: all is well."""
         told = [one.condition.reason for one in self._followers if one.condition.reason]
-        return "; ".join([*told, self._trouble] if self._trouble else told)
+        return "; ".join([*told, self._lookout.trouble] if self._lookout.trouble else told)
 
     @property
     def pids(self) -> tuple[int, ...]:
@@ -84,7 +81,7 @@ class Life:
     def wake(self, reason: str) -> None:
         """Look at once, at the service's own code as well: a process that was begun again is not what it was."""
         self._say("warning", reason)
-        self._restless = True
+        self._lookout.restless = True
         self._woken.set()
 
     def stop(self) -> None:
@@ -100,17 +97,11 @@ class Life:
 
     def close(self) -> None:
         """Ask the ledger no more."""
-        self._watch.close()
+        self._lookout.close()
 
     async def _begin(self) -> None:
         for one in self._followers:
-            try:
-                await one.start()
-            except StrataError as error:
-                if not self._wish.wait or one is not self.main or not refusal_steps(error):
-                    raise
-                await one.miss(f"{error.message}; it is waited for")
-                one.condition.steps = refusal_steps(error)
+            await one.start(wait=self._wish.wait and one is self.main)
 
     async def _rest(self, seconds: float) -> None:
         try:
@@ -120,28 +111,17 @@ class Life:
         self._woken.clear()
 
     async def _look(self) -> None:
-        code = code_state(self._code) if self._wish.reload or self._restless else self._seen_code
+        code = code_state(self._code) if self._wish.reload or self._lookout.restless else self._seen_code
         anew = code != self._seen_code
-        try:
-            due = anew or any(one.is_due for one in self._followers)
-            also = {one.reference: one.serving.version for one in self._followers if one.serving.version}
-            standings = await self._watch.ask(again=due, also=also)
-        except StrataError as error:
-            if self._trouble != error.message:
-                self._say("error", f"the ledger cannot be asked: {error.message}")
-            self._trouble = error.message
+        standings = await self._lookout.ask(self._followers, again=anew)
+        if self._lookout.trouble:
             return
-        self._trouble, self._restless = "", False
         self._seen_code = code
         if anew:
             self._say("info", "the service's own code has changed and is loaded again")
-        for one in self._followers if standings is not None else ():
-            assert standings is not None  # noqa: S101 - as said
-            await self._one(one, standings, anew=anew)
-
-    async def _one(self, follower: Follower[Backend], standings: dict[str, Standing], *, anew: bool) -> None:
-        if (standing := standings.get(follower.reference)) is not None:
-            await follower.look(standing, anew=anew)
+        for one in self._followers:
+            if (standing := standings.get(one.reference)) is not None:
+                await one.look(standing, anew=anew)
 
     async def _put_main(self, backend: Backend | None, reason: str) -> None:
         await self._router.swap(backend, reason=reason)

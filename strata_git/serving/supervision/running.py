@@ -30,7 +30,7 @@ from strata_git.serving.supervision.server import (
     run_loop,
     serve_until_asked,
 )
-from strata_git.serving.supervision.state import State, born, remove_state, write_state
+from strata_git.serving.supervision.state import State, StateKept, born, remove_state
 from strata_git.serving.supervision.watch import Watch
 
 if TYPE_CHECKING:
@@ -130,11 +130,10 @@ class _Run:
         self._environ = environ
         self._overrides = overrides
         self._voice = voice
-        self._directory = directory
         self._listening = listening
         self._sockets = sockets
         self._since = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
-        self._written: State | None = None
+        self._state = StateKept(directory)
         self._announced = False
         self._front: Front | None = None
         self._log: PredictionLog | None = None
@@ -262,7 +261,4 @@ class _Run:
             provenance=backend.provenance.as_json() if backend is not None else {}, steps=main.condition.steps,
             children=life.pids,
         )  # fmt: skip
-        if state != self._written:
-            self._written = state
-            with contextlib.suppress(StrataError):  # a full disk does not end a service
-                write_state(self._directory, state)
+        self._state.keep(state)

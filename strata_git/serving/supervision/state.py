@@ -6,6 +6,7 @@ process lives, which is known by its id and the moment it was born.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from strata_git.contracts.layout import NAME
+from strata_git.errors import StrataError
 from strata_git.repo.files import write_file
 from strata_git.serving.supervision.places import SERVICES, services_directory
 
@@ -53,6 +55,21 @@ def write_state(directory: Path, state: State) -> None:
     """Replace the service's state. Raises StrataError where the disk refuses."""
     text = json.dumps({"schema": SCHEMA, **asdict(state)}, indent=1, sort_keys=True)
     write_file(directory / FILE, text.encode() + b"\n", 0o600, durable=False)
+
+
+class StateKept:
+    """The state of one run in its directory, replaced where it has changed."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._written: State | None = None
+
+    def keep(self, state: State) -> None:
+        """Write it down; a full disk does not end a service."""
+        if state != self._written:
+            self._written = state
+            with contextlib.suppress(StrataError):
+                write_state(self._directory, state)
 
 
 def read_state(root: Path, name: str) -> State | None:

@@ -181,12 +181,16 @@ def test_containers_that_end_are_begun_again_and_a_demoted_model_answers_no_more
             assert time.monotonic() < end, err.read_text()
             time.sleep(0.1)
 
+    yard.lab.promote("v1", "staging")
+    words = ("service", "run", "forest", "--mode", "compose", "--port", "0", "--every", "0.5", "--wait")
     with out.open("w") as one, err.open("w") as two:
         process = subprocess.Popen(
-            [*yard.program, "service", "run", "forest", "--mode", "compose", "--port", "0", "--every", "0.5"],
-            cwd=yard.lab.repo.path, env=yard.environ, stdout=one, stderr=two, text=True,
-        )  # fmt: skip
+            [*yard.program, *words], cwd=yard.lab.repo.path, env=yard.environ, stdout=one, stderr=two, text=True
+        )
     try:
+        wait_until(lambda: "it is waited for" in err.read_text())
+        assert out.read_text() == ""
+        yard.lab.promote("v1", "production")
         wait_for(out, "ready ", process)
         url = out.read_text().split()[1]
         (name,) = (one for one in yard.shop.podman("ps", "--format", "{{.Names}}").stdout.split() if "-model-" in one)

@@ -140,6 +140,22 @@ def test_what_was_refused_is_tried_again_and_again_with_longer_rests_between() -
     asyncio.run(main())
 
 
+def test_what_the_gate_refuses_at_the_start_is_waited_for_if_asked() -> None:
+    async def main() -> None:
+        shop = Shop([refusal(), StrataError("the disk is full"), refusal(), ("v1", "one")])
+        for error in (ChildRefused, StrataError):
+            with pytest.raises(error):
+                await shop.follower.start(wait=error is StrataError)  # what the gate did not say is not waited for
+        await shop.follower.start(wait=True)
+        assert (shop.answers, shop.follower.condition.steps[-1][:2]) == ("", ("golden", "refused"))
+        assert shop.router.reason.endswith("do not come out again; it is waited for")
+        await shop.follower.look(V1)
+        assert (shop.answers, shop.follower.condition.reason) == ("v1", "")
+        await shop.router.close()
+
+    asyncio.run(main())
+
+
 def test_the_version_before_ends_with_what_vouched_for_it() -> None:
     async def main() -> None:
         shop = Shop([("v1", "one"), refusal(), ("v1", "three")])
