@@ -10,6 +10,7 @@ import click
 from strata_git.cli.output import format_option, out, out_json, table
 from strata_git.cli.pipelines import configured, settings_options
 from strata_git.cli.session import Session
+from strata_git.contracts.layers import dotted, leaves, nested
 from strata_git.errors import UsageError, printable
 
 if TYPE_CHECKING:
@@ -32,7 +33,6 @@ def command(
     """Show the settings in force: strata.yaml, the profile, STRATA_A__B__C in the environment, --set. Of secrets the
     names."""
     from strata_git.pipeline.observability.redact import Redactor
-    from strata_git.pipeline.settings import leaves
 
     _, settings = configured(session, overrides, profile)
     redactor = Redactor(session.mask())
@@ -88,22 +88,6 @@ def _plain(settings: Configured, rows: Mapping[Any, object]) -> dict[str, object
         "origin": {dotted(path): _from(settings, path).plain() for path in rows},
         "warnings": list(settings.warnings),
     }
-
-
-def nested(rows: Mapping[Any, object]) -> dict[str, object]:
-    """Values by path as mappings in mappings."""
-    made: dict[str, Any] = {}
-    for path, value in rows.items():
-        place = made
-        for part in path[:-1]:
-            place = place.setdefault(part, {})
-        place[path[-1]] = value
-    return made
-
-
-def dotted(path: tuple[str | int, ...]) -> str:
-    """`("api", "port")` as `api.port`."""
-    return ".".join(map(str, path))
 
 
 def text(value: object) -> str:

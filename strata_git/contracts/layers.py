@@ -152,6 +152,22 @@ def leaves(value: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
         yield path, value
 
 
+def nested(rows: Mapping[Any, object]) -> dict[str, object]:
+    """Values by path as mappings in mappings: the inverse of `leaves`."""
+    made: dict[str, Any] = {}
+    for path, value in rows.items():
+        place = made
+        for part in path[:-1]:
+            place = place.setdefault(part, {})
+        place[path[-1]] = value
+    return made
+
+
+def dotted(path: Path) -> str:
+    """`("api", "port")` as `api.port`."""
+    return ".".join(map(str, path))
+
+
 def inner(value: object, path: Path = ()) -> Iterator[Path]:
     """The paths of all keys in nested mappings."""
     for key, part in value.items() if isinstance(value, Mapping) else ():

@@ -22,7 +22,7 @@ from strata_git.contracts.layout import SETTINGS
 from strata_git.contracts.origin import DEFAULT, Origin
 from strata_git.contracts.pipeline import Pipelines
 from strata_git.errors import StrataError, UsageError, printable
-from strata_git.load import Document, Path, load_yaml
+from strata_git.load import Document, load_yaml
 from strata_git.pipeline.overrides import from_environment, from_options
 from strata_git.pipeline.vocabulary import VOCABULARY, nearest
 
@@ -82,28 +82,16 @@ def resolve(
     if wrong:
         raise ConfigurationError(wrong, hint=_HINT)
     pipelines = parse(Pipelines, whole)
-    judged, lines = _nested(config.by_key(settings)), document.lines
+    rows = config.by_key(settings)  # the rooms below keep lists as tuples
+    judged = layers.nested({path: list(value) if isinstance(value, tuple) else value for path, value in rows.items()})
+    lines = document.lines
     found = {
-        _dotted(path): Origin("file", line=lines[path]) if path in lines else DEFAULT for path, _ in leaves(judged)
+        layers.dotted(path): Origin("file", line=lines[path]) if path in lines else DEFAULT
+        for path, _ in leaves(judged)
     }
     values = pipelines.model_dump(mode="json", by_alias=True)
-    found |= {_dotted(path): layers.origin_at(path, whole, origins) for path, _ in leaves(values)}
+    found |= {layers.dotted(path): layers.origin_at(path, whole, origins) for path, _ in leaves(values)}
     return Configured(pipelines, found, settings, {**judged, **values}, chosen, tuple(warnings))
-
-
-def _dotted(path: Path) -> str:
-    return ".".join(map(str, path))
-
-
-def _nested(settings: Mapping[tuple[str, ...], object]) -> dict[str, object]:
-    """Settings by path as nested mappings; the rooms below keep lists as tuples."""
-    made: dict[str, Any] = {}
-    for path, value in settings.items():
-        place = made
-        for part in path[:-1]:
-            place = place.setdefault(part, {})
-        place[path[-1]] = list(value) if isinstance(value, tuple) else value
-    return made
 
 
 def _bytes(path: FilePath) -> bytes | None:

@@ -6,10 +6,11 @@ from typing import Any
 
 import click
 
-from strata_git.cli.config import dotted, nested, text
+from strata_git.cli.config import text
 from strata_git.cli.output import format_option, out, out_json, table
 from strata_git.cli.services import opened, set_option
 from strata_git.cli.session import Session
+from strata_git.contracts.layers import dotted, leaves, nested
 from strata_git.errors import UsageError, printable
 
 
@@ -24,8 +25,6 @@ def command(
     session: Session, name: str, settings: tuple[str, ...], origin: bool, overrides: tuple[str, ...], style: str
 ) -> None:
     """Show the settings of a service in force: service.yaml, STRATA_SERVICE__A__B=C in the environment, --set A.B=C."""
-    from strata_git.contracts.layers import leaves
-
     project = opened(session, name, overrides)
     rows = _chosen(dict(leaves(project.values)), settings)
     if style == "json":

@@ -69,13 +69,8 @@ def resolve(
     if wrong:
         raise ConfigurationError(wrong, hint=_HINT)
     values = service.model_dump(mode="json", by_alias=True)
-    origin = {dotted(path): layers.origin_at(path, whole, origins) for path, _ in layers.leaves(values)}
+    origin = {layers.dotted(path): layers.origin_at(path, whole, origins) for path, _ in layers.leaves(values)}
     return Configured(service, values, origin, tuple(warnings))
-
-
-def dotted(path: Sequence[str | int]) -> str:
-    """`("api", "port")` as `api.port`."""
-    return ".".join(map(str, path))
 
 
 def _from_environment(environ: Mapping[str, str], written: Mapping[str, object]) -> tuple[list[Override], list[str]]:
