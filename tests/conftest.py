@@ -13,6 +13,7 @@ from tests.support.fixtures import builder, gto, hermetic, key_store, keys, lfs
 from tests.support.newer_git import newer_git
 
 __all__ = ["builder", "gto", "hermetic", "key_store", "keys", "lfs", "newer_git"]
+pytest_plugins = ["tests.support.under_way"]
 
 # Shells start what runs in the background with SIGINT ignored, and every program that a test starts would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
