@@ -6,6 +6,8 @@ Ray and Dask are told not to telephone home, and open no page. What is computed 
 from __future__ import annotations
 
 import os
+import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack, contextmanager
@@ -17,6 +19,9 @@ from strata_git.errors import MissingExtra, StrataError, UsageError, printable
 _NEEDS = {"loky": ("sweep", "joblib"), "dask": ("dask", "distributed"), "ray": ("ray", "ray")}
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
 _PATIENCE = "20s"
+_WATCH = "strata-watch"
+_LOOK_EVERY = 0.5
+"""Seconds between two looks whether whoever started a worker is still there."""
 _HERE = "127.0.0.1"
 
 Call = Callable[..., Any]
@@ -63,6 +68,25 @@ def calling(name: str, jobs: int, scheduler: str, scratch: Path) -> Iterator[Cal
         yield _LOOPS[name](jobs)
 
 
+def bound_to(home: int) -> dict[str, Any]:
+    """What loky is given so that its workers, also those that have had no work yet, do not outlive the process `home`:
+    by itself it leaves them waiting for minutes, or for ever, with whatever they hold open."""
+    return {"initializer": end_with, "initargs": (home,)}
+
+
+def end_with(home: int) -> None:
+    """See to it that this process, started by the process `home`, does not outlive it."""
+    if any(thread.name == _WATCH for thread in threading.enumerate()):
+        return
+    threading.Thread(target=_watch, args=(home,), name=_WATCH, daemon=True).start()
+
+
+def _watch(home: int) -> None:
+    while os.getppid() == home:
+        time.sleep(_LOOK_EVERY)
+    os._exit(1)
+
+
 def processors() -> int:
     """Those this process may use, where a control group leaves fewer no more than that."""
     from strata_git.runs.system import cpu_facts
@@ -78,7 +102,8 @@ def _loky_call(jobs: int) -> Call:
     def call(function: Callable[..., Any], value: Any) -> Any:
         for last in (False, True):
             try:
-                return get_reusable_executor(max_workers=jobs).submit(function, value).result()
+                executor = get_reusable_executor(max_workers=jobs, **bound_to(os.getpid()))
+                return executor.submit(function, value).result()
             except BrokenProcessPool as broken:
                 if last:
                     raise _died(broken) from broken

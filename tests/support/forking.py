@@ -65,13 +65,13 @@ class Server:
             line.connect(self.address)
             socket.send_fds(line, [b"r"], [stream.fileno() for stream in (request, source, out, err)])
             line.settimeout(limit)
-            told = line.makefile("rb")
-            pid = int(told.readline())
-            try:
-                code = int(told.readline())
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(list(words), limit) from None
+            with line.makefile("rb") as told:
+                pid = int(told.readline())
+                try:
+                    code = int(told.readline())
+                except TimeoutError:
+                    os.kill(pid, signal.SIGKILL)
+                    raise subprocess.TimeoutExpired(list(words), limit) from None
             out.seek(0)
             err.seek(0)
             return code, out.read(), err.read()

@@ -57,7 +57,8 @@ class Sweeping:
                 self._take_over(sweep, context, journal)
                 self._search(spec, sweep, context, journal)
         except BaseException:
-            write_summary(context.artifact_dir, spec, list(self.ended.values()))
+            # what was written down last may not be counted yet: the journal is what a later sweep goes on with
+            write_summary(context.artifact_dir, spec, read_journal(context.artifact_dir / JOURNAL))
             raise
         return self._settle(spec, sweep, context)
 

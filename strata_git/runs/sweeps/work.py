@@ -26,9 +26,6 @@ if TYPE_CHECKING:
 
 LOG, FILES = "logs.txt", "artifacts"
 _STAMP = "%Y-%m-%dT%H:%M:%SZ"
-_WATCH = "strata-sweep-watch"
-_LOOK_EVERY = 0.5
-"""Seconds between two looks whether the sweep is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,19 +120,14 @@ def _settle_in(task: Task) -> None:
     that started it, however that ends."""
     import signal
 
+    from strata_git.runs.engines import end_with
+
     if os.getpid() == task.home:
         return
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-    watched = any(thread.name == _WATCH for thread in threading.enumerate())
-    if os.getppid() == task.home and not watched:
-        threading.Thread(target=_end_with, args=(task.home,), name=_WATCH, daemon=True).start()
-
-
-def _end_with(parent: int) -> None:
-    while os.getppid() == parent:
-        time.sleep(_LOOK_EVERY)
-    os._exit(1)
+    if os.getppid() == task.home:
+        end_with(task.home)
 
 
 def _attempt(task: Task, tracker: Recorder, log: Log) -> Ended:

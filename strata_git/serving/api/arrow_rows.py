@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from typing import Any
 
 from strata_git.errors import StrataError
@@ -51,6 +53,17 @@ def write_arrow(outputs: Mapping[str, Any]) -> bytes:
         raise PredictionError("The model's answer cannot be said in Arrow.") from None
     made: bytes = sink.getvalue().to_pybytes()
     return made
+
+
+@cache
+def warm_up() -> None:
+    """Have loaded what reading and writing load when they first need it: pyarrow looks for pandas at its first array.
+    Where there is no pyarrow, whoever reads or writes says so."""
+    import numpy as np
+
+    column = Field("first", "float64")
+    with suppress(RequestError):
+        read_arrow(write_arrow({column.name: np.zeros(1)}), Signature((column,), ()))
 
 
 def load_pyarrow() -> Any:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import re
-import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import lru_cache
 from typing import Any, Literal
 
 from strata_git.serving.api.answer import JSON
+from strata_git.serving.api.arrow_rows import read_arrow, warm_up, write_arrow
 from strata_git.serving.columns import Bounds, NanPolicy, Signature, Table
 from strata_git.serving.errors import PredictionError, RequestError
 
@@ -75,11 +74,8 @@ async def prepare(*forms: Format) -> float:
     """Have loaded what the formats need, beside what the loop does: the first request in Arrow waits, and no other.
     How many seconds it took."""
     begun = time.monotonic()
-    if "arrow" in forms and "pyarrow.ipc" not in sys.modules:
-        from strata_git.serving.api.arrow_rows import load_pyarrow
-
-        with suppress(RequestError):  # where it is not installed, whoever reads or writes says so
-            await asyncio.to_thread(load_pyarrow)
+    if "arrow" in forms and not warm_up.cache_info().currsize:
+        await asyncio.to_thread(warm_up)
     return time.monotonic() - begun
 
 
@@ -90,8 +86,6 @@ def read_body(body: bytes, form: Format, signature: Signature, nan: NanPolicy, b
 
         return read_csv(body, signature, nan=nan, bounds=bounds)
     if form == "arrow":
-        from strata_git.serving.api.arrow_rows import read_arrow
-
         return read_arrow(body, signature, nan=nan, bounds=bounds)
     from strata_git.serving.tables import parse_body, read_table
 
@@ -105,8 +99,6 @@ def write_outputs(outputs: Mapping[str, Any], form: Format) -> bytes:
 
         return write_csv(outputs)
     if form == "arrow":
-        from strata_git.serving.api.arrow_rows import write_arrow
-
         return write_arrow(outputs)
     import orjson
 

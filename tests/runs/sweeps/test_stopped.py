@@ -39,8 +39,8 @@ def at_work(repo: RepositoryBuilder, *words: str, ended: int = 3) -> tuple[subpr
         if process.poll() is not None:
             break
         time.sleep(0.02)
-    process.kill()
-    raise AssertionError(process.communicate())
+    os.killpg(process.pid, signal.SIGKILL)
+    raise AssertionError(process.communicate(timeout=60))
 
 
 def children(parent: int) -> list[int]:
@@ -65,6 +65,27 @@ def _lives(process: int) -> bool:
         return False
 
 
+@pytest.mark.parametrize("engine", ["loky", "dask"])
+def test_workers_that_had_no_work_yet_do_not_outlive_who_started_them(engine: str, tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom pathlib import Path\nfrom strata_git.runs.engines import calling\n"
+        "if __name__ == '__main__':\n"
+        f" with calling({engine!r}, 3, '', Path({str(tmp_path)!r})) as call:\n"
+        "  print(call(abs, -1), flush=True)\n  sys.stdin.read()\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"1\n"
+        workers = children(process.pid)
+        process.kill()
+        process.communicate(timeout=60)  # whatever they hold open is let go
+        assert len(workers) >= 3
+        assert gone(workers)
+
+
 def longer(repo: RepositoryBuilder) -> None:
     parameters = {"params.x": {"low": 0, "high": 19, "step": 1}}
     repo.write({"experiments/hill.yaml": experiment(parameters=parameters)})
@@ -75,7 +96,7 @@ def test_a_killed_sweep_goes_on_without_repeating_what_was_done(repo: Repository
     longer(repo)
     process, workers = at_work(repo)
     process.kill()
-    process.communicate()
+    process.communicate(timeout=60)
     assert len(workers) >= 2
     assert gone(workers)  # nobody goes on computing for a sweep that is no more
     (early,) = pending(repo)

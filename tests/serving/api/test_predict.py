@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import io
+import subprocess
 import sys
 import threading
-from types import ModuleType
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ import orjson
 import pyarrow as pa
 import pytest
 
-from strata_git.serving.api import arrow_rows
+from strata_git.serving.api import formats
 from strata_git.serving.api.formats import prepare
 from strata_git.serving.errors import PredictionError, Unanswered
 from strata_git.serving.router import Router
@@ -309,12 +310,24 @@ def test_bodies_on_their_way_have_room_together_and_give_it_back() -> None:
 
 def test_whoever_sends_arrow_first_holds_nobody_up(monkeypatch: pytest.MonkeyPatch) -> None:
     threads: list[threading.Thread] = []
-    monkeypatch.setattr(arrow_rows, "load_pyarrow", lambda: threads.append(threading.current_thread()))
+    warm_up = cache(lambda: threads.append(threading.current_thread()))
+    monkeypatch.setattr(formats, "warm_up", warm_up)
     asyncio.run(prepare("json", "csv"))
-    monkeypatch.setitem(sys.modules, "pyarrow.ipc", ModuleType("pyarrow.ipc"))
-    asyncio.run(prepare("arrow"))
     assert not threads
-    monkeypatch.delitem(sys.modules, "pyarrow.ipc")
-    asyncio.run(prepare("json", "arrow"))
+    for _ in range(2):
+        asyncio.run(prepare("json", "arrow"))
     assert threads != [threading.main_thread()]
     assert len(threads) == 1
+
+
+@pytest.mark.heavy
+def test_nothing_is_loaded_by_the_first_request_in_arrow() -> None:
+    code = (
+        "import sys\nimport numpy as np\nfrom strata_git.serving.api import arrow_rows, formats\n"
+        "from strata_git.serving.columns import Field, Signature\n"
+        "formats.warm_up()\nbefore = {*sys.modules}\n"
+        "column, outputs = Field('a', 'float64', (2,)), {'a': np.ones((1, 2))}\n"
+        "arrow_rows.read_arrow(arrow_rows.write_arrow(outputs), Signature((column,), ()))\n"
+        "print(sorted({*sys.modules} - before))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout == b"[]\n"
