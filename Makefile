@@ -23,6 +23,8 @@ CORE_ROOMS := authoring checks cli contracts doctor repo runs
 # Tests make thousands of small commits; what a power cut would leave is no test's subject, so none waits for the disk.
 HASTE = $(shell command -v eatmydata)
 
+# What the test runner compiles, it compiles once.
+export PYTHONDONTWRITEBYTECODE :=
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 
 .PHONY: help setup peers serving-peers tools bytecode demo test suite test-fast test-core test-heavy fuzz lint bench man requirements clean
@@ -66,7 +68,7 @@ tools:
 
 # Processes that tests start write no bytecode and would compile everything anew.
 bytecode: setup
-	@python -m compileall -q strata_git
+	@python -m compileall -q strata_git tests benchmarks
 
 demo: setup
 	@PYTHON="$(CURDIR)/$(BIN)/python" bash examples/breast_cancer/demo.sh "$(DIR)"

@@ -18,7 +18,9 @@ python() {
 [ -x "$venv/bin/python" ] || python -m venv "$venv"
 pip=("$venv/bin/python" -m pip --quiet --disable-pip-version-check --no-input)
 "${pip[@]}" install --require-hashes -r requirements/bootstrap.txt
-# uv is many times faster; pip reads the same file where uv meets a configuration that it does not know.
-"$venv/bin/uv" pip install --quiet --no-config --python "$venv/bin/python" --require-hashes -r "$requirements" ||
+# uv is many times faster; pip reads the same file where uv meets a configuration that it does not know. Both compile:
+# who starts Python a thousand times would have it compile the same packages each time.
+"$venv/bin/uv" pip install --quiet --no-config --compile-bytecode --python "$venv/bin/python" --require-hashes \
+  -r "$requirements" ||
   "${pip[@]}" install --require-hashes -r "$requirements"
 [ -z "$editable" ] || "${pip[@]}" install --no-deps --no-build-isolation --no-index -e .

@@ -18,6 +18,8 @@ from strata_git.errors import MissingExtra, StrataError, UsageError, printable
 
 _NEEDS = {"loky": ("sweep", "joblib"), "dask": ("dask", "distributed"), "ray": ("ray", "ray")}
 _QUIET = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_DEDUP_LOGS": "0", "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0"}
+_AS_OTHERS = {"RAY_worker_niceness": "0"}
+"""Ray gives its workers the lowest priority but four: beside anything else at work they come to nothing."""
 _PATIENCE = "20s"
 _WATCH = "strata-watch"
 _LOOK_EVERY = 0.5
@@ -188,7 +190,7 @@ def _dask(jobs: int, scheduler: str, scratch: Path) -> Iterator[None]:
 
 @contextmanager
 def _ray(jobs: int, scheduler: str) -> Iterator[None]:
-    os.environ.update(_QUIET)
+    os.environ.update(_QUIET | _AS_OTHERS)
     import logging
 
     import ray

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+from pathlib import Path
+
 import pytest
 
+from strata_git.runs.engines import calling
 from strata_git.runs.sweeps.how import How
 from tests.runs.sweeps.hill import files, spec, sweep
 from tests.support.builder import RepositoryBuilder
@@ -43,3 +47,10 @@ def test_a_cluster_that_is_not_there_is_named(repo: RepositoryBuilder, monkeypat
     done = sweep(repo, how=How("dask", 1, "tcp://127.0.0.1:9"))
     assert done.status == "failed"
     assert "The Dask scheduler tcp://127.0.0.1:9 cannot be used" in (done.error or "")
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("engine", ["loky", "dask", "ray"])
+def test_work_has_the_priority_of_whoever_asks_for_it(engine: str, tmp_path: Path) -> None:
+    with calling(engine, 1, "", tmp_path) as call:
+        assert call(subprocess.getoutput, "nice") == subprocess.getoutput("nice")
