@@ -65,8 +65,29 @@ def _lives(process: int) -> bool:
         return False
 
 
+def test_workers_that_had_no_work_yet_do_not_outlive_their_sweep(repo: RepositoryBuilder) -> None:
+    repo.write(
+        {"experiments/hill.yaml": experiment({"nap": 30}, parameters={"params.x": {"low": 0, "high": 1, "step": 1}})}
+    )
+    repo.commit("Two long trials")
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM, *WORDS[:2], "--jobs", "4", "--tracking", "none"], cwd=repo.path,
+        env=repo.environ, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
+    )  # fmt: skip
+    workers: list[int] = []
+    for _ in range(3000):
+        if len(workers) > 4 or process.poll() is not None:
+            break
+        time.sleep(0.02)
+        workers = children(process.pid)
+    process.kill()
+    told = process.communicate(timeout=60)  # what they hold open is let go: loky itself lets them wait for 300 s
+    assert len(workers) > 4, told
+    assert gone(workers)
+
+
 @pytest.mark.parametrize("engine", ["loky", "dask"])
-def test_workers_that_had_no_work_yet_do_not_outlive_who_started_them(engine: str, tmp_path: Path) -> None:
+def test_workers_of_an_engine_do_not_outlive_who_started_them(engine: str, tmp_path: Path) -> None:
     code = (
         "import sys\nfrom pathlib import Path\nfrom strata_git.runs.engines import calling\n"
         "if __name__ == '__main__':\n"
