@@ -22,7 +22,6 @@ OTHER = "canary-4471-of-another-provider"
 
 def test_nothing_leaves(builder: Builder) -> None:
     repo = prepared(builder().workspace())
-    repo.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     path = chain(repo)
     lost, done = alone(
         repo,

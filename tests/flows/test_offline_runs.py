@@ -70,13 +70,9 @@ def strata(*words: str) -> list[str]:
 
 
 @pytest.fixture
-def workspace(builder: Builder, tmp_path_factory: pytest.TempPathFactory) -> RepositoryBuilder:
+def workspace(builder: Builder) -> RepositoryBuilder:
     """The template's two experiments, one on real data and one on made-up data, and a sweep on bundled data."""
     repo = builder().workspace(lfs=False)
-    repo.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    base = tmp_path_factory.getbasetemp()  # MLflow and scikit-learn are compiled once a session
-    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    repo.environ["PYTHONPYCACHEPREFIX"] = str(shared / "bytecode")
     found = ROOT / "templates/workspace/experiments"
     repo.write({
         "experiments/synthetic.yaml": (found / "synthetic.yaml").read_text().replace("samples: 800", "samples: 200"),

@@ -92,15 +92,6 @@ def repo(builder: Builder, toys: Path) -> RepositoryBuilder:
     return made
 
 
-@pytest.fixture
-def compiled(repo: RepositoryBuilder, tmp_path_factory: pytest.TempPathFactory) -> None:
-    """MLflow is 1,700 modules: let processes that load it share bytecode, made once a session."""
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
-    repo.environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    repo.environ["PYTHONPYCACHEPREFIX"] = str(shared / "bytecode")
-
-
 PROBE = '''
 """Does what the test asks, in a workspace's own plugin."""
 from strata_git.runs.plugin import Metric, RunResult

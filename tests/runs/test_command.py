@@ -45,7 +45,6 @@ def test_what_is_not_there_is_a_usage_error(repo: RepositoryBuilder) -> None:
     assert visible(repo) == []
 
 
-@pytest.mark.usefixtures("compiled")
 def test_a_run_tells_where_what_and_next_and_can_commit_itself(repo: RepositoryBuilder) -> None:
     done = repo.strata("run", "toy.yaml", "--set", "params.mode=model", "--commit").expect(0)
     (name,) = visible(repo)

@@ -26,8 +26,6 @@ sys.addaudithook(hook)
 """
 
 
-pytestmark = pytest.mark.usefixtures("compiled")
-
 READ = """
 import json, sys
 from mlflow.tracking import MlflowClient

@@ -65,12 +65,9 @@ def database() -> Iterator[Postgres]:
 @pytest.fixture(scope="module")
 def environ(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     made = sealed(tmp_path_factory.mktemp("sealed"), tmp_path_factory.mktemp("g"), os.environ)
-    made.pop("PYTHONDONTWRITEBYTECODE")
-    base = tmp_path_factory.getbasetemp()
-    shared = base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base
     watched = tmp_path_factory.mktemp("watched")
     (watched / "sitecustomize.py").write_text(AUDIT.format(log=str(watched / "strangers")))
-    return made | {"PYTHONPYCACHEPREFIX": str(shared / "bytecode"), "PYTHONPATH": str(watched)}
+    return made | {"PYTHONPATH": str(watched)}
 
 
 @pytest.fixture(scope="module")
