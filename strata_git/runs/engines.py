@@ -156,10 +156,11 @@ def _died(error: BaseException) -> StrataError:
 
 
 def _end_loky() -> None:
-    """Let no worker wait for more work after the sweep, whatever became of it."""
+    """Let no worker wait for more work afterwards, whatever became of it. Whose workers they are, they are reused: else
+    those of others than `get_reusable_executor` makes by itself would be let finish what they are at."""
     from joblib.externals.loky import get_reusable_executor
 
-    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+    get_reusable_executor(reuse=True, kill_workers=True).shutdown(wait=True, kill_workers=True)
 
 
 @contextmanager

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from strata_git.runs.engines import calling
 from strata_git.runs.sweeps.how import How
 from tests.runs.sweeps.hill import files, spec, sweep
 from tests.support.builder import RepositoryBuilder
@@ -49,8 +49,13 @@ def test_a_cluster_that_is_not_there_is_named(repo: RepositoryBuilder, monkeypat
     assert "The Dask scheduler tcp://127.0.0.1:9 cannot be used" in (done.error or "")
 
 
-@pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("engine", ["loky", "dask", "ray"])
 def test_work_has_the_priority_of_whoever_asks_for_it(engine: str, tmp_path: Path) -> None:
-    with calling(engine, 1, "", tmp_path) as call:
-        assert call(subprocess.getoutput, "nice") == subprocess.getoutput("nice")
+    code = (
+        "import subprocess\nfrom pathlib import Path\nfrom strata_git.runs.engines import calling\n"
+        "if __name__ == '__main__':\n"
+        f" with calling({engine!r}, 1, '', Path({str(tmp_path)!r})) as call:\n"
+        "  print(call(subprocess.getoutput, 'nice'))\n"
+    )
+    told = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, timeout=120)
+    assert told.stdout.splitlines()[-1] == subprocess.getoutput("nice")

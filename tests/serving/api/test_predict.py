@@ -326,8 +326,9 @@ def test_nothing_is_loaded_by_the_first_request_in_arrow() -> None:
         "import sys\nimport numpy as np\nfrom strata_git.serving.api import arrow_rows, formats\n"
         "from strata_git.serving.columns import Field, Signature\n"
         "formats.warm_up()\nbefore = {*sys.modules}\n"
-        "column, outputs = Field('a', 'float64', (2,)), {'a': np.ones((1, 2))}\n"
-        "arrow_rows.read_arrow(arrow_rows.write_arrow(outputs), Signature((column,), ()))\n"
+        "columns = Field('a', 'float64'), Field('b', 'string')\n"
+        "outputs = {'a': np.ones(2), 'b': np.array(['x', 'y'], dtype=object)}\n"
+        "arrow_rows.read_arrow(arrow_rows.write_arrow(outputs), Signature(columns, ()))\n"
         "print(sorted({*sys.modules} - before))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=True, capture_output=True).stdout == b"[]\n"
