@@ -70,10 +70,10 @@ def calling(name: str, jobs: int, scheduler: str, scratch: Path) -> Iterator[Cal
         yield _LOOPS[name](jobs)
 
 
-def bound_to(home: int) -> dict[str, Any]:
-    """What loky is given so that its workers, also those that have had no work yet, do not outlive the process `home`:
-    by itself it leaves them waiting for minutes, or for ever, with whatever they hold open."""
-    return {"initializer": end_with, "initargs": (home,)}
+def bound() -> dict[str, Any]:
+    """What loky is given so that its workers, also those that have had no work yet, do not outlive this process: by
+    itself it leaves them waiting for minutes, or for ever, with whatever they hold open."""
+    return {"initializer": end_with, "initargs": (os.getpid(),)}
 
 
 def end_with(home: int) -> None:
@@ -104,7 +104,7 @@ def _loky_call(jobs: int) -> Call:
     def call(function: Callable[..., Any], value: Any) -> Any:
         for last in (False, True):
             try:
-                executor = get_reusable_executor(max_workers=jobs, **bound_to(os.getpid()))
+                executor = get_reusable_executor(max_workers=jobs, **bound())
                 return executor.submit(function, value).result()
             except BrokenProcessPool as broken:
                 if last:

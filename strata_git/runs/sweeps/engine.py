@@ -6,7 +6,6 @@ on the same values everywhere.
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures.process import BrokenProcessPool
@@ -14,7 +13,7 @@ from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from strata_git.runs.engines import begun, bound_to, processors
+from strata_git.runs.engines import begun, bound, processors
 from strata_git.runs.sweeps.trial import Ended
 from strata_git.runs.sweeps.work import Task, lost, work
 
@@ -46,7 +45,7 @@ def _joblib(name: str, jobs: int, stack: ExitStack) -> Run:
     from joblib import Parallel, delayed, parallel_config
 
     def told(tasks: Iterable[Task], **how: Any) -> Any:
-        bounds = bound_to(os.getpid()) if name == "loky" else {}
+        bounds = bound() if name == "loky" else {}
         with parallel_config(backend=name, n_jobs=jobs, **bounds):
             return Parallel(batch_size=1, **how)(delayed(work)(task) for task in tasks)
 
@@ -90,7 +89,7 @@ def _surviving(run: Run, tasks: Sequence[Task], at_work: int) -> Iterator[Ended]
 def _alone(task: Task) -> Ended:
     from joblib.externals.loky import ProcessPoolExecutor
 
-    with ProcessPoolExecutor(max_workers=1, **bound_to(os.getpid())) as alone:
+    with ProcessPoolExecutor(max_workers=1, **bound()) as alone:
         try:
             ended: Ended = alone.submit(work, task).result()
         except BrokenProcessPool as broken:
